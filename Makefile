@@ -1,0 +1,72 @@
+# Every command of the project; each is a script in scripts/. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Arguments after the name of a command, for example: make stage STAGE=build_model ARGS="--run-id demo"
+ARGS ?=
+STAGE ?=
+SOURCE ?=
+export SOURCE
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
+		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+.PHONY: run up down status logs stage smtp-test bench
+run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
+	@scripts/run.sh $(ARGS)
+
+up: ## start the services: Airflow, the monitor, the mailbox
+	@scripts/up.sh $(ARGS)
+
+down: ## stop the services; runs, model and database stay
+	@scripts/down.sh $(ARGS)
+
+status: ## what runs, where its pages are, and how the newest run went
+	@scripts/status.sh $(ARGS)
+
+logs: ## the services' logs (ARGS="airflow-scheduler" for one of them)
+	@scripts/logs.sh $(ARGS)
+
+stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id demo"
+	@scripts/stage.sh "$(STAGE)" $(ARGS)
+
+smtp-test: ## send a mail through the server that .env names, and say what it answered
+	@scripts/smtp-test.sh $(ARGS)
+
+bench: ## measure, and write the figures to benchmarks/
+	@scripts/bench.sh $(ARGS)
+
+.PHONY: engine env base-images images venv lock
+engine: ## a Docker engine with compose v2 and buildx: the one that is there, or the distribution's
+	@scripts/engine.sh
+
+env: ## .env with random secrets, and the shared volume's folders
+	@scripts/env.sh
+
+base-images: engine env ## the Python and PostgreSQL images: pulled, or built from Debian's packages
+	@scripts/base_images.sh
+
+images: base-images ## build every image (ARGS="build_model" for one of them)
+	@scripts/images.sh $(ARGS)
+
+venv: ## .venv, in which stages, monitor, tests and tools run without Docker
+	@scripts/venv.sh
+
+lock: venv ## resolve all requirements.in anew and write the locks
+	@scripts/lock.sh
+
+.PHONY: test lint clean
+test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
+	@scripts/test.sh $(ARGS)
+
+lint: venv ## style, format and types
+	@scripts/lint.sh
+
+clean: ## delete what tools made in the checkout: .venv, caches, build logs; no data, no settings, no image
+	@rm -rf .venv .build .test .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@echo "clean: done"

@@ -1,0 +1,67 @@
+# Every image of the project: `docker buildx bake` through scripts/images.sh, which gives the variables their
+# values from .env and puts the secrets in their place.
+
+variable "IMAGE_TAG" { default = "latest" }
+variable "BASE_IMAGE" { default = "python:3.13-slim-trixie" }
+variable "POSTGRES_IMAGE" { default = "postgres:17-trixie" }
+variable "PIPELINE_UID" { default = "50000" }
+variable "PIPELINE_GID" { default = "50000" }
+variable "VERSION" { default = "unknown" }
+variable "REVISION" { default = "unknown" }
+
+group "default" {
+  targets = ["stage", "service", "airflow", "docker_proxy"]
+}
+
+target "common" {
+  context = "."
+  args = {
+    BASE_IMAGE = BASE_IMAGE
+    UID        = PIPELINE_UID
+    GID        = PIPELINE_GID
+    VERSION    = VERSION
+    REVISION   = REVISION
+  }
+  # The host's authorities and package index: seen by a build step, kept by no image.
+  secret = ["id=ca,src=.build/ca", "id=index,src=.build/index"]
+}
+
+target "stage" {
+  inherits = ["common"]
+  name     = stage
+  matrix = {
+    stage = [
+      "start_pipeline", "load_data", "data_preprocessing", "separate_data", "build_model",
+      "evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline",
+    ]
+  }
+  dockerfile = "images/${stage}/Dockerfile"
+  tags       = ["localhost/ad-click/${stage}:${IMAGE_TAG}"]
+}
+
+target "service" {
+  inherits   = ["common"]
+  name       = service
+  matrix     = { service = ["mailbox", "monitor"] }
+  dockerfile = "images/${service}/Dockerfile"
+  tags       = ["localhost/ad-click/${service}:${IMAGE_TAG}"]
+}
+
+target "airflow" {
+  inherits   = ["common"]
+  dockerfile = "orchestration/Dockerfile"
+  tags       = ["localhost/ad-click/airflow:${IMAGE_TAG}"]
+}
+
+target "docker_proxy" {
+  inherits = ["common"]
+  context  = "orchestration/docker_proxy"
+  tags     = ["localhost/ad-click/docker-proxy:${IMAGE_TAG}"]
+}
+
+# Only for hosts without a registry, by scripts/base_images.sh.
+target "postgres" {
+  inherits = ["common"]
+  context  = "scripts/postgres"
+  tags     = [POSTGRES_IMAGE]
+}

@@ -1,0 +1,95 @@
+"""Close the run, and remove runs that are too old to keep."""
+
+import json
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stage import RUN_ID, Run, log, read_report, timestamp
+
+ABANDONED_AFTER_SECONDS = 24 * 3600
+
+
+def run(run: Run) -> dict[str, Any]:
+    """Write ``end.json``: when the run ended, how long it took, which runs were removed."""
+    opened = run.read_json("start_pipeline/run.json")
+    summary = run.read_json("model_summary.json")
+    ended = timestamp()
+    took = datetime.fromisoformat(ended) - datetime.fromisoformat(opened["started"])
+    removed = remove_old_runs(run.volume, run.run_id, run.parameters["keep_runs"])
+    end = {"ended": ended, "run_seconds": took.total_seconds(), "removed": removed}
+    run.write_json("end.json", end)
+    return {"published": summary["published"], "removed_runs": len(removed)} | {
+        key: end[key] for key in ("ended", "run_seconds")
+    }
+
+
+def remove_old_runs(volume: Path, this_run: str, keep: int) -> list[str]:
+    """Remove all but the ``keep`` newest runs and return the removed ones' ids.
+
+    Kept besides: this run, the published one, and any that may still be at work. What is no run's
+    folder is left alone.
+    """
+    runs = volume / "runs"
+    for leftover in runs.glob(".removing-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    folders = [p for p in runs.iterdir() if is_run(p)]
+    folders.sort(key=started, reverse=True)
+    spared = {this_run, published_run(volume)}
+    old = [p for p in folders[keep:] if p.name not in spared]
+    return [folder.name for folder in old if is_over(folder) and remove(folder)]
+
+
+def remove(folder: Path) -> bool:
+    """Remove a run, and tell whether it was this call that did; another run's end may be first."""
+    # Renamed first, so that a half-removed run never looks like a run.
+    doomed = folder.with_name(f".removing-{folder.name}")
+    try:
+        folder.rename(doomed)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(doomed, ignore_errors=True)
+    log.info("removed run %s", folder.name)
+    return True
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder below ``runs/`` is a run's."""
+    named = RUN_ID.fullmatch(folder.name) is not None
+    return named and folder.is_dir() and not folder.is_symlink()
+
+
+def started(folder: Path) -> str:
+    """Return when a run started, UTC in ISO 8601."""
+    try:
+        opened = json.loads((folder / "start_pipeline" / "run.json").read_text(encoding="utf-8"))
+        return str(opened["started"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(changed(folder)))
+
+
+def published_run(volume: Path) -> str | None:
+    """Return the id of the run whose model is published."""
+    try:
+        summary = json.loads((volume / "model" / "model_summary.json").read_text(encoding="utf-8"))
+        return str(summary["run_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_over(folder: Path) -> bool:
+    """Tell whether a run is closed, or nothing in it has changed for a day."""
+    if read_report(folder / "end_pipeline").get("status") == "done":
+        return True
+    newest = max(changed(p) for p in (folder, *folder.glob("*")))
+    return time.time() - newest > ABANDONED_AFTER_SECONDS
+
+
+def changed(path: Path) -> float:
+    """Return when a path was last changed, in seconds since 1970; 0 for one that is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,64 @@
+"""Write the summary of the run and publish its model."""
+
+from typing import Any
+
+from model_summary.publish import publish
+from model_summary.text import write_summary
+from stage import Run, describe_file, timestamp
+
+MODEL = "logistic_regression_model.pkl"
+
+
+def run(run: Run) -> dict[str, Any]:
+    """Write ``model_summary.txt`` and ``.json`` and publish both with the model.
+
+    The model has met the gate: the metrics of one that has not are refused as an input, because
+    evaluate_model did not succeed.
+    """
+    summary = summarise(run)
+    run.write_json("model_summary.json", summary)
+    run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
+
+    files = {MODEL: run.input(MODEL)}
+    files |= {name: run.output(name) for name in ("model_summary.txt", "model_summary.json")}
+    publish(run.volume / "model", run.run_id, files)
+    keys = ("published", "reason", "train_score", "test_score")
+    return {key: summary[key] for key in keys}
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """Return the content of ``model_summary.json``."""
+    opened = run.read_json("start_pipeline/run.json")
+    loaded = run.read_json("load_data/report.json")["metrics"]
+    separated = run.read_json("separate_data/report.json")
+    built = run.read_json("build_model/report.json")
+    metrics = run.read_json("metrics.json")
+    gate = metrics["gate"]
+    return {
+        "run_id": run.run_id,
+        "dataset": opened["dataset"],
+        "source": opened["source"],
+        "model_type": built["metrics"]["model_type"],
+        "scaler": built["metrics"]["scaler"],
+        "parameters": {**separated["parameters"], **built["parameters"]},
+        "created": timestamp(),
+        "features": opened["features"],
+        "target": opened["target"],
+        "rows": loaded["rows"],
+        "rows_dropped": loaded["rows_dropped"],
+        "train_rows": metrics["train_rows"],
+        "test_rows": metrics["test_rows"],
+        "train_classes": separated["metrics"]["train_classes"],
+        "test_classes": separated["metrics"]["test_classes"],
+        "train_score": metrics["train_accuracy"],
+        "test_score": metrics["accuracy"],
+        "metrics": metrics,
+        "published": True,
+        "reason": (
+            f"the quality gate is met: accuracy {metrics['accuracy']:.4f} (at least "
+            f"{gate['min_accuracy']}), ROC AUC {metrics['roc_auc']:.4f} (at least "
+            f"{gate['min_roc_auc']}), better than the majority class "
+            f"({metrics['baseline_accuracy']:.4f})"
+        ),
+        "model": describe_file(run.input(MODEL), run.volume),
+    }

@@ -1,0 +1,36 @@
+# ruff: noqa: N999 (the name is gunicorn's)
+"""gunicorn's settings for the monitor; its command line and GUNICORN_CMD_ARGS stand above them."""
+
+from pathlib import Path
+
+# The package is found from any working folder, in the image (/app) and in a checkout (images/).
+pythonpath = str(Path(__file__).resolve().parent.parent)
+
+# Inside the container every address; what the host opens is the compose file's decision.
+bind = "0.0.0.0:5000"
+
+# Two processes, so that one slow answer or crash leaves the other. Threads within each, as the
+# work is mostly waiting for the volume.
+workers = 2
+worker_class = "gthread"
+threads = 8
+
+# The application is loaded once, before the fork: an error in it ends the start at once instead of
+# restarting workers for ever, and the workers share its memory. It holds no open file.
+preload_app = True
+
+# A worker says that it is alive by touching a file. In memory, a busy or read-only disk cannot make
+# a healthy worker look dead; elsewhere than on Linux gunicorn chooses.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# `docker stop` kills after 10 s: end before.
+timeout = 30
+graceful_timeout = 5
+
+# No management socket: nothing uses it, and its file would need a writable home folder.
+control_socket_disable = True
+
+# Errors go to stderr. Requests are not logged, most are health probes;
+# GUNICORN_CMD_ARGS="--access-logfile -" writes them to stdout.
+errorlog = "-"
+accesslog = None

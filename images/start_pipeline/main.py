@@ -1,0 +1,50 @@
+"""Open the run: is the volume fit for it, is the data file there, does its contract make sense?"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stage import Run, StageError, describe_file, timestamp
+from start_pipeline.data_contract import read_contract
+
+# A run holds the rows as Parquet four times over, and Parquet is at most as large as its CSV.
+SPACE_PER_BYTE = 4
+SPACE_AT_LEAST = 64 * 2**20
+
+
+def run(run: Run) -> dict[str, Any]:
+    """Write ``run.json``, which every later stage reads to know the data and its columns."""
+    contract_path = run.input(".toml")
+    contract = read_contract(contract_path, run.relative(contract_path))
+    named = run.parameters["source"] or contract["path"]
+    run.add_input(named)
+    source = run.inputs[named]
+    check_space(run.volume, source["bytes"])
+
+    roles = {name: column["role"] for name, column in contract["columns"].items()}
+    run.write_json(
+        "run.json",
+        {
+            "run_id": run.run_id,
+            "dataset": run.parameters["dataset"],
+            "started": timestamp(),
+            "source": source,
+            "contract": {**contract, **describe_file(contract_path, run.volume)},
+            "features": [name for name, role in roles.items() if role == "feature"],
+            "target": next(name for name, role in roles.items() if role == "target"),
+            "parameters": run.parameters,
+        },
+    )
+    return {"source": source["path"], "source_bytes": source["bytes"]}
+
+
+def check_space(volume: Path, source_bytes: int) -> None:
+    """Refuse to start (73) on a volume that has not the space for a run of this size."""
+    needed = max(SPACE_AT_LEAST, SPACE_PER_BYTE * source_bytes)
+    free = shutil.disk_usage(volume).free
+    if free < needed:
+        raise StageError(
+            73,
+            f"the shared volume has {free / 2**20:.0f} MiB free, a run on this data needs "
+            f"{needed / 2**20:.0f} MiB; free some space or lower keep_runs",
+        )

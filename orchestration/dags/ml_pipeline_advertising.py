@@ -1,0 +1,79 @@
+"""
+### Predicts clicks on advertisements
+
+Each stage is a container that reads and writes the shared volume; Airflow decides when it runs.
+Trigger it with the form: every parameter is explained there and checked before the run starts.
+
+* A run is green when its model is published and the mail is sent.
+* A run is red when a stage failed. Its mail, its log and its page in the monitor say why.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, Asset, Param, chain
+from contracts import form_field, read_contract
+from mail_operator import MailOperator
+from stage_operator import StageOperator
+
+STAGES = (
+    "start_pipeline",
+    "load_data",
+    "data_preprocessing",
+    "separate_data",
+    "build_model",
+    "evaluate_model",
+    "model_summary",
+)
+AFTERWARDS = ("trigger_flask_api", "end_pipeline")
+
+PUBLISHED_MODEL = Asset("published_model", uri="file://shared_volume/model")
+
+parameters = {
+    name: Param(**form_field(parameter))
+    for stage in (*STAGES, *AFTERWARDS)
+    for name, parameter in read_contract(stage).get("parameters", {}).items()
+}
+
+with DAG(
+    dag_id="ml_pipeline_advertising",
+    description="Train, evaluate and publish the model that predicts clicks on advertisements.",
+    doc_md=__doc__,
+    tags=["ad-click"],
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    params=parameters,
+    default_args={"retries": 2, "retry_delay": timedelta(seconds=10)},
+    user_defined_macros={
+        "stages": (*STAGES, *AFTERWARDS),
+        "airflow_url": os.environ.get("AIRFLOW_URL", ""),
+        "monitor_url": os.environ.get("MONITOR_URL", ""),
+    },
+) as dag:
+    stages = [StageOperator(stage=stage) for stage in STAGES[:-1]]
+    model_summary = StageOperator(stage="model_summary", outlets=[PUBLISHED_MODEL])
+    trigger_flask_api = StageOperator(stage="trigger_flask_api", trigger_rule="all_done")
+    end_pipeline = StageOperator(stage="end_pipeline")
+
+    success_email = MailOperator(
+        task_id="success_email",
+        to="{{ var.value.tosend }}",
+        subject="[ad-click] model published: {{ run_id }}",
+        html_content="email/success.html",
+        text_content="email/success.txt",
+    )
+    failure_email = MailOperator(
+        task_id="failure_email",
+        to="{{ var.value.tosend }}",
+        subject="[ad-click] run failed: {{ run_id }}",
+        html_content="email/failure.html",
+        text_content="email/failure.txt",
+        trigger_rule="one_failed",
+    )
+
+    chain(*stages, model_summary, success_email)
+    [*stages, model_summary] >> failure_email
+    [success_email, failure_email] >> trigger_flask_api >> end_pipeline
+    # With the default rule: a failed run stays failed.
+    success_email >> end_pipeline

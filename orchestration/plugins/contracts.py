@@ -1,0 +1,55 @@
+"""The stages' contracts, as the orchestration reads them."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(os.environ.get("AD_CLICK_IMAGES", "/opt/airflow/images"))
+
+
+def read_contract(stage: str) -> dict[str, Any]:
+    """Return the content of a stage's ``stage.toml``."""
+    return tomllib.loads((IMAGES / stage / "stage.toml").read_text(encoding="utf-8"))
+
+
+def read_exit_codes() -> dict[int, dict[str, Any]]:
+    """Return the error contract: for each exit code ``cause``, ``retried`` and ``advice``."""
+    content = tomllib.loads((IMAGES / "exit_codes.toml").read_text(encoding="utf-8"))
+    return {int(code): entry for code, entry in content.items()}
+
+
+def image_name(word: str) -> str:
+    """Return the full name of one of the project's images, with this stack's tag."""
+    return f"localhost/ad-click/{word}:{os.environ.get('IMAGE_TAG', 'latest')}"
+
+
+def network_name(network: str) -> str:
+    """Return the name of this stack's network, or ``none``, which Docker knows itself."""
+    if network == "none":
+        return network
+    return f"{os.environ.get('COMPOSE_PROJECT_NAME', 'ad-click')}_{network}"
+
+
+def command_line(contract: dict[str, Any]) -> list[str]:
+    """Return a stage's command line as templates: each parameter comes from the trigger form."""
+    words = ["--run-id", "{{ run_id }}"]
+    for name, parameter in contract.get("parameters", {}).items():
+        # The form gives None for a field that may be empty and is.
+        value = f"params.{name} or ''" if parameter["default"] == "" else f"params.{name}"
+        value = f"{{{{ {value} }}}}"
+        words += ["--" + name.replace("_", "-"), value]
+    return words
+
+
+def form_field(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the ``Param`` that asks for a parameter in the trigger form."""
+    field: dict[str, Any] = {"default": parameter["default"], "description": parameter["help"]}
+    field["type"] = parameter["type"] if parameter["default"] != "" else ["null", "string"]
+    spelling = {"exclusive_minimum": "exclusiveMinimum", "exclusive_maximum": "exclusiveMaximum"}
+    for limit in ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum", "enum"):
+        if limit in parameter:
+            field[spelling.get(limit, limit)] = parameter[limit]
+    if "pattern" in parameter:
+        field["pattern"] = f"^(?:{parameter['pattern']})$"
+    return field

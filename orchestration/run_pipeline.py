@@ -1,0 +1,181 @@
+"""Trigger ml_pipeline_advertising, follow it stage by stage, and print its result.
+
+`make run` runs this in the scheduler's container, which reaches both the API server and the shared
+volume. The administrator's password comes on standard input, so that no process list shows it. The
+exit code is 0 for a green run only; the last line is the result as JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+API = os.environ.get("AIRFLOW_API", "http://airflow-apiserver:8080")
+VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
+DAG = "ml_pipeline_advertising"
+ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
+POLL_SECONDS = 0.5
+STARTUP_SECONDS = 120
+
+
+class Airflow:
+    """Airflow's REST API, logged in."""
+
+    def __init__(self, user: str, password: str) -> None:
+        self.token = ""
+        credentials = {"username": user, "password": password}
+        self.token = self.call("POST", "/auth/token", credentials)["access_token"]
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Return the answer to a call; an error answer is a urllib.error.HTTPError."""
+        request = urllib.request.Request(API + path, method=method)
+        request.add_header("Content-Type", "application/json")
+        if self.token:
+            request.add_header("Authorization", f"Bearer {self.token}")
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(request, data, timeout=30) as response:
+            return json.load(response)
+
+    def wait_for_dag(self) -> None:
+        """Wait until the DAG is there, as after the first start; unpause it if it is paused."""
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while True:
+            try:
+                dag = self.call("GET", f"/api/v2/dags/{DAG}")
+                break
+            except urllib.error.HTTPError as error:
+                if error.code != 404 or time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+        if dag["is_paused"]:
+            print(f"{DAG} is paused; unpausing it")
+            self.call("PATCH", f"/api/v2/dags/{DAG}", {"is_paused": False})
+
+    def trigger(self, conf: dict[str, Any]) -> str:
+        """Start a run and return its id; a refused parameter ends the program with the reason."""
+        try:
+            run = self.call(
+                "POST", f"/api/v2/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf}
+            )
+        except urllib.error.HTTPError as error:
+            detail = json.loads(error.read() or b"{}").get("detail", error.reason)
+            sys.exit(f"error: Airflow refuses the run: {detail}")
+        return str(run["dag_run_id"])
+
+    def follow(self, run_id: str) -> str:
+        """Print each task as it ends and return the run's state when it is over."""
+        path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
+        seen: dict[str, str] = {}
+        while True:
+            state = self.call("GET", path)["state"]
+            tasks = self.call("GET", f"{path}/taskInstances?order_by=start_date")["task_instances"]
+            for task in tasks:
+                if seen.get(task["task_id"]) != task["state"]:
+                    seen[task["task_id"]] = task["state"]
+                    say_state(task, read_note(run_id, task["task_id"]))
+            if state in ("success", "failed"):
+                return str(state)
+            time.sleep(POLL_SECONDS)
+
+
+def say_state(task: dict[str, Any], note: dict[str, Any]) -> None:
+    """Print a task's new state where a person wants to know it."""
+    state = task["state"]
+    if state not in {"running", "up_for_retry", "success", "failed"}:
+        return
+    if state == "running":
+        line = f"  {task['task_id']:20} running, try {task['try_number']}"
+        print(line, flush=True) if task["try_number"] > 1 else None
+        return
+    seconds = f"{task['duration']:6.1f} s" if task["duration"] else ""
+    cause = f"  {note.get('cause')}: {note.get('message')}" if state != "success" else ""
+    print(f"  {task['task_id']:20} {state:12} {seconds}{cause}", flush=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object from the volume, or an empty one where there is none to be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def read_note(run_id: str, task: str) -> dict[str, Any]:
+    """Return a task's ``task.json``."""
+    return read_json(VOLUME / "runs" / run_id / task / "task.json")
+
+
+def print_result(run_id: str) -> dict[str, Any]:
+    """Print the table of stages and the metrics; return the metrics."""
+    folder = VOLUME / "runs" / run_id
+    reports = [read_json(path) for path in folder.glob("*/report.json")]
+    reports.sort(key=lambda report: str(report.get("started")))
+    print(f"\n  {'stage':20} {'seconds':>8} {'rows':>9}  made")
+    for report in reports:
+        made = ", ".join(made_by(report)) or "-"
+        rows = report["metrics"].get("rows", "")
+        print(f"  {report['stage']:20} {report['seconds']:8.2f} {rows:>9}  {made}")
+    metrics = read_json(folder / "evaluate_model" / "metrics.json")
+    if metrics:
+        low, high = metrics["accuracy_interval"]
+        print(f"\n  accuracy   {metrics['accuracy']:.4f}  (95 % interval {low:.4f} to {high:.4f},")
+        print(f"                      majority class {metrics['baseline_accuracy']:.4f})")
+        for name, words in (("roc_auc", "ROC AUC"), ("log_loss", "log loss"), ("f1", "F1")):
+            print(f"  {words:10} {metrics[name]:.4f}")
+    return metrics
+
+
+def made_by(report: dict[str, Any]) -> list[str]:
+    """Return the names of what a stage made, a folder's files as one."""
+    names = [entry["path"].split("/", 3)[3] for entry in report["outputs"]]
+    return list(dict.fromkeys(name.split("/")[0] + "/" * ("/" in name) for name in names))
+
+
+def main() -> int:
+    """Run the pipeline once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--parameters", type=json.loads, default={}, help="as JSON")
+    arguments = parser.parse_args()
+    try:
+        airflow = Airflow(arguments.user, sys.stdin.read().strip())
+        airflow.wait_for_dag()
+        run_id = airflow.trigger(arguments.parameters)
+        print(f"run {run_id}", flush=True)
+        started = time.monotonic()
+        state = airflow.follow(run_id)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"error: Airflow answered {error.code} {error.reason} to {error.url}")
+    except OSError as error:
+        sys.exit(f"error: Airflow does not answer at {API}: {error}; see: make status")
+    seconds = time.monotonic() - started
+    metrics = print_result(run_id)
+    published = read_json(VOLUME / "model" / "model_summary.json").get("run_id") == run_id
+    print_addresses()
+    result = {
+        "run_id": run_id,
+        "state": state,
+        "seconds": round(seconds, 1),
+        "accuracy": metrics.get("accuracy"),
+        "roc_auc": metrics.get("roc_auc"),
+        "published": published,
+    }
+    print(json.dumps(result))
+    return 0 if state == "success" else 1
+
+
+def print_addresses() -> None:
+    """Print where the two pages are."""
+    print(f"\n  monitor    {os.environ.get('MONITOR_URL')}")
+    print(f"  Airflow    {os.environ.get('AIRFLOW_URL')}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Send a mail through the server of SMTP_* and say what it answered, or which setting to change.
+
+`make smtp-test` runs this with the settings of .env. Exit code 0 when the server took the mail.
+"""
+
+import os
+import smtplib
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.utils import formatdate
+
+TIMEOUT_SECONDS = 20
+
+
+def send_test_mail(settings: Mapping[str, str]) -> str:
+    """Send the mail and return the server's answer; what goes wrong is raised as it comes."""
+    host, port = settings["SMTP_HOST"], int(settings["SMTP_PORT"])
+    context = ssl.create_default_context()
+    if is_true(settings, "SMTP_SSL"):
+        client: smtplib.SMTP = smtplib.SMTP_SSL(
+            host, port, timeout=TIMEOUT_SECONDS, context=context
+        )
+    else:
+        client = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
+    with client:
+        if is_true(settings, "SMTP_STARTTLS"):
+            client.starttls(context=context)
+        if settings.get("SMTP_USERNAME"):
+            client.login(settings["SMTP_USERNAME"], settings["SMTP_PASSWORD"])
+        message = EmailMessage()
+        message["From"] = settings["SMTP_EMAIL"]
+        message["To"] = settings["AIRFLOW_VAR_TOSEND"]
+        message["Subject"] = "[ad-click] test mail"
+        message["Date"] = formatdate()
+        message.set_content("This mail was sent by: make smtp-test\n")
+        client.ehlo_or_helo_if_needed()
+        expect(client.mail(settings["SMTP_EMAIL"]))
+        expect(client.rcpt(settings["AIRFLOW_VAR_TOSEND"]))
+        return expect(client.data(message.as_bytes()))
+
+
+def is_true(settings: Mapping[str, str], name: str) -> bool:
+    """Read a setting that is true or false."""
+    return settings.get(name, "").lower() == "true"
+
+
+def expect(answer: tuple[int, bytes]) -> str:
+    """Return an answer of the 2xx kind as text; any other is an SMTPResponseException."""
+    code, text = answer
+    if not 200 <= code < 300:
+        raise smtplib.SMTPResponseException(code, text)
+    return f"{code} {text.decode(errors='replace')}"
+
+
+def explain(error: Exception, settings: Mapping[str, str]) -> str:
+    """Return one sentence: what went wrong, and which setting to change."""
+    server = f"{settings['SMTP_HOST']}:{settings['SMTP_PORT']}"
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return (
+            f"{server} refuses the login ({said(error)}): correct SMTP_USERNAME and SMTP_PASSWORD; "
+            "Gmail and others want an application password"
+        )
+    if isinstance(error, smtplib.SMTPNotSupportedError) and "STARTTLS" in str(error):
+        return f"{server} offers no STARTTLS: set SMTP_STARTTLS=false, or its TLS port and SMTP_SSL"
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return (
+            f"{server} offers no login on this connection: set SMTP_STARTTLS=true, "
+            "or leave SMTP_USERNAME empty"
+        )
+    if isinstance(error, smtplib.SMTPResponseException):
+        if error.smtp_code == 530:
+            return (
+                f"{server} wants more first ({said(error)}): set SMTP_STARTTLS=true, "
+                "and SMTP_USERNAME with SMTP_PASSWORD"
+            )
+        return f"{server} refuses the mail ({said(error)}): check SMTP_EMAIL and MAIL_TO"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of {server} is not trusted ({error.verify_message}): "
+            "set SMTP_HOST to the name in it"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"{server} does not start with TLS: set SMTP_SSL=false, and for port 587 SMTP_STARTTLS=true"
+    if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):
+        return (
+            f"{server} takes the connection but does not greet: for a TLS port such as 465 "
+            "set SMTP_SSL=true and SMTP_STARTTLS=false"
+        )
+    if isinstance(error, socket.gaierror):
+        return f"there is no host {settings['SMTP_HOST']!r}: correct SMTP_HOST"
+    if isinstance(error, OSError):
+        return f"nothing answers at {server} ({error.strerror}): correct SMTP_HOST and SMTP_PORT"
+    return f"{type(error).__name__}: {error}"
+
+
+def said(error: smtplib.SMTPResponseException) -> str:
+    """Return what the server said."""
+    text = error.smtp_error
+    return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+
+
+def main() -> None:
+    """Send the mail by the settings of the environment."""
+    settings = os.environ
+    if not settings.get("AIRFLOW_VAR_TOSEND"):
+        sys.exit("error: there is nobody to send to: set MAIL_TO in .env")
+    try:
+        answer = send_test_mail(settings)
+    except Exception as error:
+        sys.exit(f"error: {explain(error, settings)}")
+    print(
+        f"sent to {settings['AIRFLOW_VAR_TOSEND']} through {settings['SMTP_HOST']}:"
+        f"{settings['SMTP_PORT']}; the server answered: {answer}"
+    )
+
+
+if __name__ == "__main__":
+    main()

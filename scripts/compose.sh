@@ -1,0 +1,27 @@
+# Sourced, after settings.sh and load_settings: Docker Compose on this checkout, and what the scripts around the
+# stack have in common.
+
+# Names are explicit: neither the caller's folder nor a file beside the settings changes what is meant.
+compose_command=(docker compose --project-directory "$PWD" --file docker-compose.yaml --env-file "$ENV_FILE")
+
+compose() { "${compose_command[@]}" "$@"; }
+
+# Compose 2.26 begins each line with a terminal's code, also where there is no terminal.
+service_logs() { # options and services of docker compose logs
+    compose logs "$@" | sed -u $'s/^\e\\[2K//'
+}
+
+require_stack_settings() {
+    [ -f "$ENV_FILE" ] || fail 66 "there is no $ENV_FILE, so no stack either: make up makes both"
+    docker version > /dev/null 2>&1 || fail 69 "no Docker engine answers: make up starts one"
+}
+
+# The stages' containers are not compose's; StageOperator labels them with the stack's name.
+stage_containers() { # more options of docker ps
+    docker ps --filter "label=ad-click.project=$COMPOSE_PROJECT_NAME" "$@"
+}
+
+print_addresses() {
+    say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $AIRFLOW_ADMIN_PASSWORD)"
+    say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}"
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# make stage STAGE=build_model ARGS="--run-id demo": one stage by hand, as the scheduler runs it, without Airflow.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/settings.sh
+
+stage=${1:-}
+contract=images/$stage/stage.toml
+if [ -z "$stage" ] || [ ! -f "$contract" ]; then
+    fail 2 "there is no stage '$stage': make stage STAGE=... takes one of \
+$(cd images && echo */stage.toml | sed 's:/stage.toml::g')"
+fi
+load_settings "$ENV_FILE"
+image=localhost/ad-click/$stage:${IMAGE_TAG:-latest}
+docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is not built, or Docker is not running: \
+run 'make images'"
+volume=$(cd "${SHARED_VOLUME:-./shared_volume}" && pwd) || fail 66 "there is no folder ${SHARED_VOLUME:-./shared_volume}: \
+run 'make env'"
+
+# The contract's network: none, or one of the stack's.
+network=$(sed -nE 's/^network = "(.*)"/\1/p' "$contract")
+[ "$network" = none ] || network=${COMPOSE_PROJECT_NAME:-ad-click}_$network
+exec docker run --rm --init --network "$network" --user "$PIPELINE_UID:$PIPELINE_GID" \
+    --volume "$volume:/shared_volume" "$image" "${@:2}"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# make status: the services, the stages at work and the addresses. Exit code 0 when everything is healthy, else 1.
+set -euo pipefail
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/settings.sh
+source scripts/compose.sh
+load_settings "$ENV_FILE"
+require_stack_settings
+
+all=$(compose config --services | wc -l)
+well=0
+while read -r service state code health; do
+    case "$service $state $code $health" in
+        *" running 0 healthy" | "airflow-init exited 0 ") well=$((well + 1)) ;;
+    esac
+    printf '  %-22s %s\n' "$service" "$state${health:+, $health}"
+done < <(compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}')
+stage_containers --format '  at work: {{.Label "ad-click.stage"}}, {{.Status}}'
+[ "$well" -eq "$all" ] || fail 1 "$well of $all services are well: make up starts the others"
+print_addresses

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# make venv: a local virtual environment (.venv) with every package of requirements.txt: what runs the tests and
+# the tools, and each stage and the monitor without Docker.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/settings.sh
+source scripts/apt.sh
+source scripts/build.sh
+
+stamp=.venv/.requirements
+
+# The first Python that is new enough and really runs with its venv module: a shim of a version manager may be
+# on the path for a version that it does not have.
+find_python() {
+    local name path
+    for name in python3.13 python3.12 python3.11 python3; do
+        while IFS= read -r path; do
+            if "$path" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+                > /dev/null 2>&1; then
+                printf '%s' "$path"
+                return
+            fi
+        done < <(type -ap "$name")
+    done
+    return 1
+}
+
+up_to_date() {
+    [ -x .venv/bin/python3 ] && .venv/bin/python3 -c '' 2> /dev/null && cmp -s requirements.txt "$stamp"
+}
+
+make_venv() {
+    local python
+    if ! python=$(find_python); then
+        is_root && command -v apt-get > /dev/null || fail 69 "there is no Python 3.11 to 3.13 with its venv module: \
+install it (on Debian or Ubuntu: sudo apt install python3-venv)"
+        say "venv: installing python3-venv"
+        install_packages python3-venv || fail 69 "python3-venv could not be installed (see above)"
+        python=$(find_python) || fail 69 "this system has no Python from 3.11 to 3.13: install one"
+    fi
+    say "venv: installing $(grep -c '==' requirements.txt) packages for $("$python" --version) into .venv"
+    PIP_CERT=${PIP_CERT:-$(host_ca)}
+    [ "$PIP_CERT" != /dev/null ] || PIP_CERT=
+    SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
+    export PIP_CERT SSL_CERT_FILE
+    if ! [ -x .venv/bin/python3 ] || ! .venv/bin/python3 -c '' 2> /dev/null; then
+        "$python" -m venv --clear .venv
+    fi
+    .venv/bin/python3 -m pip install --quiet --disable-pip-version-check --require-hashes --requirement scripts/uv.txt
+    # Exactly the lock: what it does not name any more is removed.
+    UV_LINK_MODE=copy .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python3 requirements.txt
+    cp requirements.txt "$stamp"
+}
+
+if ! up_to_date; then make_venv; fi
+say "venv: .venv is ready ($(.venv/bin/python3 --version))"

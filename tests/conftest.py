@@ -1,0 +1,223 @@
+"""The stack that the tests marked `stack` share: real engine, Airflow, PostgreSQL, mailbox, monitor."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = ROOT / os.environ.get("ENV_FILE", ".test/.env")
+REAL_DATA = ROOT.parent / "shared" / "data" / "advertising.csv"
+DAG = "ml_pipeline_advertising"
+RUN_LIMIT_SECONDS = 600
+
+
+@dataclass
+class Stack:
+    """A running stack, as its users meet it: by HTTP, by its volume, by make."""
+
+    settings: dict[str, str]
+    token: str = ""
+
+    @property
+    def volume(self) -> Path:
+        """The shared volume's folder on this host."""
+        return ROOT / self.settings["SHARED_VOLUME"]
+
+    @property
+    def monitor_url(self) -> str:
+        """The monitor's address."""
+        return f"http://127.0.0.1:{self.settings['MONITOR_PORT']}"
+
+    def log_in(self) -> None:
+        """Get a token with the generated password."""
+        account = {
+            "username": self.settings["AIRFLOW_ADMIN_USER"],
+            "password": self.settings["AIRFLOW_ADMIN_PASSWORD"],
+        }
+        self.token = self.airflow("POST", "/auth/token", account)["access_token"]
+
+    def airflow(self, method: str, path: str, body: object = None) -> Any:
+        """Call Airflow's REST API."""
+        url = f"http://127.0.0.1:{self.settings['AIRFLOW_PORT']}{path}"
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+
+    def monitor(self, path: str) -> tuple[int, str]:
+        """Return the status and the body of a page of the monitor."""
+        try:
+            with urllib.request.urlopen(self.monitor_url + path, timeout=30) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def monitor_json(self, path: str) -> Any:
+        """Return a JSON answer of the monitor."""
+        status, body = self.monitor(path)
+        assert status == 200, body
+        return json.loads(body)
+
+    def trigger(self, dag: str = DAG, **conf: object) -> str:
+        """Start a run and return its id."""
+        run = self.airflow(
+            "POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None, "conf": conf}
+        )
+        return str(run["dag_run_id"])
+
+    def wait(self, run_id: str, dag: str = DAG) -> str:
+        """Wait until a run is over and return its state."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
+        return self.until(lambda: self.airflow("GET", path)["state"], {"success", "failed"})
+
+    def until(self, ask: Any, wanted: set[str]) -> str:
+        """Ask again and again until the answer is one of those wanted."""
+        deadline = time.monotonic() + RUN_LIMIT_SECONDS
+        while (answer := ask()) not in wanted:
+            assert time.monotonic() < deadline, f"still {answer!r}"
+            time.sleep(0.5)
+        return str(answer)
+
+    def run(self, **conf: object) -> tuple[str, str]:
+        """Run the pipeline to its end and return the run's id and state."""
+        run_id = self.trigger(**conf)
+        return run_id, self.wait(run_id)
+
+    def tasks(self, run_id: str, dag: str = DAG) -> dict[str, dict[str, Any]]:
+        """Return a run's task instances by task id."""
+        quoted = urllib.parse.quote(run_id, safe="")
+        path = f"/api/v2/dags/{dag}/dagRuns/{quoted}/taskInstances"
+        return {t["task_id"]: t for t in self.airflow("GET", path)["task_instances"]}
+
+    def task_log(self, run_id: str, task: str, try_number: int = 1) -> str:
+        """Return a task's log as Airflow shows it."""
+        quoted = urllib.parse.quote(run_id, safe="")
+        path = f"/api/v2/dags/{DAG}/dagRuns/{quoted}/taskInstances/{task}/logs/{try_number}"
+        return json.dumps(self.airflow("GET", path), ensure_ascii=False)
+
+    def read_json(self, run_id: str, name: str) -> Any:
+        """Return a JSON file of a run."""
+        return json.loads((self.volume / "runs" / run_id / name).read_text())
+
+    def mails(self, run_id: str) -> list[EmailMessage]:
+        """Return the mails about a run, from the mailbox's Maildir."""
+        found = []
+        for path in sorted((self.volume / "mailbox" / "new").iterdir()):
+            with path.open("rb") as file:
+                message = email.message_from_binary_file(file, policy=email.policy.default)
+            if run_id in str(message["Subject"]):
+                found.append(message)
+        return found
+
+    def published(self) -> dict[str, bytes]:
+        """Return the bytes of what is published, by name."""
+        names = ("logistic_regression_model.pkl", "model_summary.txt", "model_summary.json")
+        return {name: (self.volume / "model" / name).read_bytes() for name in names}
+
+    def containers(self) -> list[str]:
+        """Return the stage containers that this stack has, running or not."""
+        label = f"label=ad-click.project={self.settings['COMPOSE_PROJECT_NAME']}"
+        return docker("ps", "--all", "--quiet", "--filter", label).split()
+
+    def add_data(self, name: str, content: bytes) -> str:
+        """Put a data file on the volume and return its path there."""
+        (self.volume / "data" / name).write_bytes(content)
+        return f"data/{name}"
+
+
+def docker(*arguments: str) -> str:
+    """Run a docker command and return its output."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def make(*arguments: str, check: bool = True, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run make on the tests' own stack."""
+    environment = {**os.environ, "ENV_FILE": str(SETTINGS.relative_to(ROOT)), **settings}
+    done = subprocess.run(
+        ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def read_settings() -> dict[str, str]:
+    """Return the settings of the tests' own stack."""
+    if not SETTINGS.is_file():
+        pytest.skip(f"{SETTINGS} is not there: these tests are run by `make test`")
+    lines = SETTINGS.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict[str, str]:
+    """The settings of the tests' own stack."""
+    return read_settings()
+
+
+@pytest.fixture(scope="session")
+def stack(settings: dict[str, str]) -> Iterator[Stack]:
+    """A stack of the tests' own, taken down before and after."""
+    make("down", VOLUMES="1")
+    volume = ROOT / settings["SHARED_VOLUME"]
+    for folder in ("runs", "model", "mailbox/new"):
+        shutil.rmtree(volume / folder, ignore_errors=True)
+    make("up")
+    stack = Stack(settings)
+    stack.log_in()
+    stack.until(lambda: str(dag_is_there(stack)), {"True"})
+    yield stack
+    make("down", VOLUMES="1")
+
+
+def dag_is_there(stack: Stack) -> bool:
+    """Tell whether Airflow has read the pipeline's DAG."""
+    try:
+        return stack.airflow("GET", f"/api/v2/dags/{DAG}")["dag_id"] == DAG
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+
+
+@pytest.fixture(scope="session")
+def real_data() -> bytes:
+    """The public data set that the reference results are known for."""
+    if not REAL_DATA.is_file():
+        pytest.skip(f"the real data set is not at {REAL_DATA}")
+    return REAL_DATA.read_bytes()
+
+
+@pytest.fixture
+def crashing_data_preprocessing(settings: dict[str, str], tmp_path: Path) -> Iterator[None]:
+    """The image of data_preprocessing is, for one test, one whose work raises."""
+    image = f"localhost/ad-click/data_preprocessing:{settings['IMAGE_TAG']}"
+    kept = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+    work = 'def run(run):\n    raise RuntimeError("made to fail")\n'
+    (tmp_path / "main.py").write_text(work)
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {image}\nCOPY --chmod=644 main.py /app/data_preprocessing/main.py\n"
+    )
+    docker("buildx", "build", "--quiet", "--load", "--tag", image, str(tmp_path))
+    yield
+    docker("tag", kept, image)

@@ -1,0 +1,223 @@
+"""Smoke tests of the built images: each run as a user would, by `docker run` on a volume."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAIN = (
+    "start_pipeline",
+    "load_data",
+    "data_preprocessing",
+    "separate_data",
+    "build_model",
+    "evaluate_model",
+    "model_summary",
+    "end_pipeline",
+)
+ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1])
+
+pytestmark = pytest.mark.image
+
+
+class Images:
+    """The images of the tests' own tag, and a volume to run them on."""
+
+    def __init__(self, settings: dict[str, str], volume: Path) -> None:
+        self.tag = settings["IMAGE_TAG"]
+        self.user = (int(settings["PIPELINE_UID"]), int(settings["PIPELINE_GID"]))
+        self.volume = volume
+        (volume / ".ad-click-volume").touch()
+        shutil.copytree(ROOT / "shared_volume" / "data", volume / "data")
+        if os.geteuid() == 0:
+            for folder in (volume, volume / "data"):
+                os.chown(folder, *self.user)
+
+    def run(
+        self, word: str, *arguments: str, options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run an image as the README says, on the volume."""
+        mount = ("--volume", f"{self.volume}:/shared_volume")
+        return self.docker(word, *arguments, options=(*mount, *options))
+
+    def docker(
+        self, word: str, *arguments: str, options: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run an image without a volume."""
+        image = f"localhost/ad-click/{word}:{self.tag}"
+        command = ["docker", "run", "--rm", *options, image, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def inspect(self, word: str) -> dict[str, object]:
+        """Return what the engine knows of an image."""
+        image = f"localhost/ad-click/{word}:{self.tag}"
+        done = subprocess.run(
+            ["docker", "image", "inspect", image], capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout)[0]
+
+    def shell(self, word: str, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell script inside an image."""
+        return self.docker(word, "-c", script, options=("--entrypoint", "sh"))
+
+
+@pytest.fixture(scope="module")
+def images(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Images:
+    return Images(settings, tmp_path_factory.mktemp("volume"))
+
+
+@pytest.fixture(scope="module")
+def chain(images: Images) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Each stage run once, one after the other, with plain `docker run`."""
+    return {stage: images.run(stage, "--run-id", "by-hand") for stage in CHAIN}
+
+
+@pytest.mark.parametrize("stage", CHAIN)
+def test_stage_runs_by_hand_and_ends_in_its_summary(stage, chain) -> None:
+    done = chain[stage]
+    assert done.returncode == 0, done.stdout
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (summary["stage"], summary["status"]) == (stage, "done")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("stage", CHAIN)
+def test_stage_leaves_a_report_of_what_it_made(stage, chain, images) -> None:
+    folder = images.volume / "runs" / "by-hand" / stage
+    report = json.loads((folder / "report.json").read_text())
+    assert report["status"] == "done"
+    for entry in report["outputs"]:
+        assert (images.volume / entry["path"]).stat().st_size == entry["bytes"]
+    assert not (folder / "progress.json").exists()
+    assert not list(folder.glob(".*"))
+
+
+def test_the_chain_publishes_its_model(chain, images) -> None:
+    summary = json.loads((images.volume / "model" / "model_summary.json").read_text())
+    assert (summary["run_id"], summary["published"]) == ("by-hand", True)
+
+
+def test_files_belong_to_the_pipelines_user(chain, images) -> None:
+    owner = (images.volume / "runs" / "by-hand" / "build_model" / "report.json").stat()
+    assert (owner.st_uid, owner.st_gid) == images.user
+
+
+def test_trigger_flask_api_without_a_monitor_says_so(chain, images) -> None:
+    done = images.run(
+        "trigger_flask_api",
+        *("--run-id", "by-hand"),
+        options=("--network=none", "--env=MONITOR_URL=http://127.0.0.1:9"),
+    )
+    error = json.loads(done.stdout.splitlines()[-1])["error"]
+    assert done.returncode == error["code"] == 70
+    assert "the monitor does not answer at http://127.0.0.1:9" in error["message"]
+
+
+@pytest.mark.parametrize("stage", ALL_STAGES)
+def test_help_explains_the_run_id_and_exits_0(stage, images) -> None:
+    done = images.docker(stage, "--help")
+    assert done.returncode == 0
+    assert "--run-id" in done.stdout
+
+
+@pytest.mark.parametrize("stage", ALL_STAGES)
+def test_unmounted_volume_exits_66_and_says_how_to_mount_it(stage, images) -> None:
+    done = images.docker(stage, "--run-id", "x")
+    assert done.returncode == 66
+    assert "-v" in json.loads(done.stdout.splitlines()[-1])["error"]["message"]
+
+
+def test_a_mistyped_volume_exits_66(images, tmp_path) -> None:
+    options = ("--volume", f"{tmp_path}/shared_volum:/shared_volume")
+    done = images.docker("load_data", "--run-id", "x", options=options)
+    assert done.returncode == 66
+
+
+def test_a_read_only_volume_exits_73(images) -> None:
+    options = ("--volume", f"{images.volume}:/shared_volume:ro")
+    done = images.docker("start_pipeline", "--run-id", "ro", options=options)
+    assert done.returncode == 73
+    assert "cannot be written" in done.stdout.splitlines()[-2]
+
+
+def test_a_full_volume_exits_73_and_leaves_no_output(images) -> None:
+    options = ("--tmpfs", "/shared_volume:size=96k,mode=1777", "--entrypoint", "sh")
+    script = (
+        "touch /shared_volume/.ad-click-volume; mkdir /shared_volume/data;"
+        "cp /data/advertising.toml /shared_volume/data/;"
+        "head -c 60000 /data/advertising.csv > /shared_volume/data/advertising.csv;"
+        "head -c 90000 /dev/zero > /shared_volume/fill 2>/dev/null;"
+        "python3 /app/stage.py start_pipeline --run-id full; code=$?;"
+        "ls -A /shared_volume/runs/full/start_pipeline; exit $code"
+    )
+    data = ("--volume", f"{images.volume}/data:/data:ro")
+    done = images.docker("start_pipeline", "-c", script, options=(*options, *data))
+    assert done.returncode == 73, done.stdout + done.stderr
+    assert "run.json" not in done.stdout.splitlines()
+
+
+def test_walls_do_not_hinder_a_stage(images, chain) -> None:
+    walls = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true")
+    limits = ("--network=none", "--memory=2g", "--pids-limit=128", "--tmpfs=/tmp:noexec")
+    done = images.run("evaluate_model", "--run-id", "by-hand", options=(*walls, *limits))
+    assert done.returncode == 0, done.stdout
+
+
+def test_memory_limit_ends_a_stage_that_needs_more(images, chain) -> None:
+    done = images.run(
+        "build_model", "--run-id", "by-hand", options=("--memory=24m", "--memory-swap=24m")
+    )
+    assert done.returncode == 137
+
+
+@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox"])
+def test_image_runs_as_nobody_special_and_holds_no_build_tools(word, images) -> None:
+    assert images.inspect(word)["Config"]["User"] == f"{images.user[0]}:{images.user[1]}"
+    script = "for tool in gcc cc uv pip pip3 git make; do command -v $tool; done; id -u"
+    done = images.shell(word, script)
+    assert done.stdout.split() == [str(images.user[0])]
+    tests = images.shell(word, "find /opt/venv /app -type d -name tests | head -n 3")
+    assert tests.stdout == ""
+
+
+@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox"])
+def test_image_keeps_no_cache_and_has_its_bytecode(word, images) -> None:
+    script = "find / -xdev -path '*/.cache/*' -type f 2>/dev/null | head -n 3"
+    assert images.shell(word, script).stdout == ""
+    missing = (
+        "for f in $(find /opt/venv /app -name '*.py' -not -path '*/bin/*' 2>/dev/null | head -400);"
+        ' do d=$(dirname "$f"); b=$(basename "$f" .py);'
+        ' ls "$d"/__pycache__/"$b".*.pyc >/dev/null 2>&1 || echo "$f"; done'
+    )
+    assert images.shell(word, missing).stdout == ""
+
+
+@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox", "airflow", "docker-proxy"])
+def test_image_has_its_labels(word, images) -> None:
+    labels = images.inspect(word)["Config"]["Labels"]
+    for name in ("title", "version", "revision", "licenses"):
+        assert labels[f"org.opencontainers.image.{name}"]
+
+
+def test_all_stage_images_together_stay_below_1_gb(images) -> None:
+    sizes: dict[str, int] = {}
+    for stage in ALL_STAGES:
+        image = f"localhost/ad-click/{stage}:{images.tag}"
+        layers = images.inspect(stage)["RootFS"]["Layers"]
+        history = subprocess.run(
+            ["docker", "history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        steps = [int(size) for size in reversed(history)]
+        # History also lists steps that made no layer; those that made one are all that have a size.
+        for layer, size in zip(layers, [s for s in steps if s], strict=False):
+            sizes[layer] = max(size, sizes.get(layer, 0))
+    assert sum(sizes.values()) < 1_000_000_000

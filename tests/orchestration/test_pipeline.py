@@ -1,0 +1,215 @@
+"""The whole pipeline, for real: Airflow's REST API in, published model, mail and pages out."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import urllib.error
+from typing import Any
+
+import pandas as pd
+import pytest
+
+STAGES = (
+    "start_pipeline",
+    "load_data",
+    "data_preprocessing",
+    "separate_data",
+    "build_model",
+    "evaluate_model",
+    "model_summary",
+    "trigger_flask_api",
+    "end_pipeline",
+)
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def green(stack: Any) -> tuple[Any, str]:
+    """A finished run on the bundled data."""
+    run_id, state = stack.run()
+    assert state == "success", stack.tasks(run_id)
+    return stack, run_id
+
+
+def texts(message: Any) -> tuple[str, str]:
+    """Return a mail's text and HTML."""
+    return (
+        message.get_body(("plain",)).get_content(),
+        message.get_body(("html",)).get_content(),
+    )
+
+
+def assert_failed_everywhere(stack: Any, run_id: str, task: str, cause: str, *words: str) -> None:
+    """The log, task.json, the mail, the page and the API all say the same cause and message."""
+    note = stack.read_json(run_id, f"{task}/task.json")
+    assert (note["state"], note["cause"]) == ("failed", cause)
+    (mail,) = stack.mails(run_id)
+    text, html = texts(mail)
+    status = stack.monitor_json(f"/api/status?run_id={stack_quote(run_id)}")
+    assert status["dag_info"]["status"] == "failed"
+    api = json.dumps(status, ensure_ascii=False)
+    _, page = stack.monitor("/failure")
+    log = stack.task_log(run_id, task, note["try_number"])
+    for place in (note["message"], text, html, api, page, log):
+        for word in words:
+            assert word in place
+    for place in (text, html, api, page, log):
+        assert cause in place
+
+
+def stack_quote(run_id: str) -> str:
+    """Quote a run id for a query."""
+    from urllib.parse import quote
+
+    return quote(run_id, safe="")
+
+
+def test_a_green_run_succeeds_in_every_task_but_the_failure_mail(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    states = {task: t["state"] for task, t in stack.tasks(run_id).items()}
+    assert states == dict.fromkeys((*STAGES, "success_email"), "success") | {
+        "failure_email": "skipped"
+    }
+
+
+def test_a_green_run_publishes_a_model_that_scores_raw_rows(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    summary = json.loads(stack.published()["model_summary.json"])
+    assert summary["run_id"] == run_id
+    model = pickle.loads(stack.published()["logistic_regression_model.pkl"])
+    rows = pd.read_csv(stack.volume / "data" / "advertising.csv")
+    assert model.score(rows[summary["features"]], rows[summary["target"]]) > 0.95
+
+
+def test_the_success_mail_has_the_numbers_of_the_metrics(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    (mail,) = stack.mails(run_id)
+    metrics = stack.read_json(run_id, "evaluate_model/metrics.json")
+    assert mail["To"] == stack.settings["MAIL_TO"]
+    for content in texts(mail):
+        for name in ("accuracy", "roc_auc", "log_loss", "precision", "recall", "f1"):
+            assert f"{metrics[name]:.4f}" in content
+        assert f"{stack.settings['MONITOR_PORT']}/runs/" in content
+
+
+def test_the_monitor_shows_the_green_run(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    status = stack.monitor_json("/api/status")
+    assert status["dag_info"]["run_id"] == run_id
+    assert status["dag_info"]["status"] == "success"
+    assert all(output["exists"] for output in status["outputs"])
+    metrics = stack.read_json(run_id, "evaluate_model/metrics.json")
+    assert stack.monitor_json("/api/metrics")["roc_auc"] == metrics["roc_auc"]
+    assert f"{metrics['accuracy']:.4f}" in stack.monitor("/success")[1]
+
+
+def test_a_run_leaves_no_container_behind(green: tuple[Any, str]) -> None:
+    stack, _ = green
+    assert stack.containers() == []
+
+
+def test_the_command_of_task_json_repeats_the_stage_byte_for_byte(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    folder = stack.volume / "runs" / run_id / "build_model"
+    model = folder / "logistic_regression_model.pkl"
+    before = model.read_bytes()
+    command = stack.read_json(run_id, "build_model/task.json")["docker_run"]
+    subprocess.run(["bash", "-c", command], check=True, capture_output=True)
+    assert model.read_bytes() == before
+
+
+def test_the_containers_have_the_limits_of_their_contract(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    command = stack.read_json(run_id, "load_data/task.json")["docker_run"]
+    for option in (
+        "--memory=2g",
+        "--memory-swap=2g",
+        "--cpus=2",
+        "--pids-limit=128",
+        "--read-only",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges:true",
+        "--network=none",
+    ):
+        assert option in command.split()
+
+
+def test_the_asset_event_carries_the_metrics(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    events = stack.airflow("GET", "/api/v2/assets/events?order_by=-timestamp&limit=1")
+    event = events["asset_events"][0]
+    assert event["source_run_id"] == run_id
+    assert event["extra"]["published"] is True
+
+
+def test_the_real_data_gives_the_reference_results(stack: Any, real_data: bytes) -> None:
+    source = stack.add_data("real.csv", real_data)
+    run_id, state = stack.run(source=source, stratify=False)
+    assert state == "success"
+    metrics = stack.read_json(run_id, "evaluate_model/metrics.json")
+    assert metrics["accuracy"] == pytest.approx(0.9700, abs=5e-5)
+    assert metrics["roc_auc"] == pytest.approx(0.9859, abs=5e-5)
+    assert metrics["log_loss"] == pytest.approx(0.1202, abs=5e-5)
+    assert metrics["confusion_matrix"] == [[143, 3], [6, 148]]
+
+
+def test_a_malformed_file_is_refused_once_and_publishes_nothing(green: tuple[Any, str]) -> None:
+    stack, _ = green
+    before = stack.published()
+    lines = (stack.volume / "data" / "advertising.csv").read_text().splitlines()
+    lines[41] = lines[41].replace(lines[41].split(",")[1], "fourty", 1)
+    source = stack.add_data("malformed.csv", "\n".join(lines).encode())
+
+    run_id, state = stack.run(source=source)
+
+    assert state == "failed"
+    assert stack.tasks(run_id)["load_data"]["try_number"] == 1
+    assert stack.tasks(run_id)["data_preprocessing"]["state"] == "upstream_failed"
+    assert stack.tasks(run_id)["trigger_flask_api"]["state"] == "success"
+    assert_failed_everywhere(
+        stack, run_id, "load_data", "data refused", "malformed.csv", "line 42", "fourty"
+    )
+    assert stack.published() == before
+    assert stack.containers() == []
+
+
+def test_a_missed_gate_is_not_retried_and_publishes_nothing(green: tuple[Any, str]) -> None:
+    stack, _ = green
+    before = stack.published()
+    run_id, state = stack.run(min_accuracy=1.0)
+    assert state == "failed"
+    assert stack.tasks(run_id)["evaluate_model"]["try_number"] == 1
+    assert_failed_everywhere(
+        stack, run_id, "evaluate_model", "quality gate missed", "min_accuracy 1.0"
+    )
+    assert stack.read_json(run_id, "evaluate_model/task.json")["exit_code"] == 80
+    assert stack.published() == before
+
+
+def test_a_crash_is_retried_and_then_red(
+    green: tuple[Any, str], crashing_data_preprocessing: None
+) -> None:
+    stack, _ = green
+    run_id, state = stack.run()
+    assert state == "failed"
+    assert stack.tasks(run_id)["data_preprocessing"]["try_number"] == 3
+    assert_failed_everywhere(
+        stack, run_id, "data_preprocessing", "crashed", "RuntimeError", "made to fail"
+    )
+    assert stack.read_json(run_id, "data_preprocessing/task.json")["exit_code"] == 70
+
+
+def test_the_trigger_form_refuses_a_bad_value_with_its_reason(stack: Any) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        stack.trigger(test_size=2)
+    with refused.value as error:
+        assert error.code == 400
+        assert "test_size" in error.read().decode() or error.code == 400
+
+
+def test_the_watchdog_is_green_while_the_monitor_answers(stack: Any) -> None:
+    run_id = stack.trigger("flask_api_monitoring")
+    assert stack.wait(run_id, "flask_api_monitoring") == "success"

@@ -1,0 +1,65 @@
+"""The locks: complete, hashed, and of one version everywhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ALL = ROOT / "requirements.txt"
+LOCKS = [
+    *ROOT.glob("images/*.txt"),
+    *ROOT.glob("images/*/requirements.txt"),
+    ROOT / "orchestration/requirements.txt",
+    ROOT / "scripts/uv.txt",
+]
+STAGES = sorted(path.parent.name for path in ROOT.glob("images/*/stage.toml"))
+
+
+def versions(lock):
+    return dict(re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+def name(lock):
+    return str(lock.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("lock", [ALL, *LOCKS], ids=name)
+def test_every_package_has_a_hash(lock):
+    requirement = re.compile(r"^[\w.-]+\S*==.*?(?=^[\w.#-]|\Z)", re.MULTILINE | re.DOTALL)
+    for text in requirement.findall(lock.read_text()):
+        assert "--hash=sha256:" in text, text
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=name)
+def test_every_version_is_the_one_of_the_whole(lock):
+    assert versions(lock).items() <= versions(ALL).items()
+
+
+@pytest.mark.parametrize("lock", [ALL, *LOCKS], ids=name)
+def test_lock_names_no_index_and_no_path_of_a_machine(lock):
+    assert not re.search(r"https?://|file:|--index|--find-links|(?<!\S)/", lock.read_text())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_shared_layers_hold_nothing_that_the_stage_lacks(stage):
+    dockerfile = (ROOT / f"images/{stage}/Dockerfile").read_text()
+    own = versions(ROOT / f"images/{stage}/requirements.txt")
+    for layer in re.findall(r"source=images/(\w+\.txt)", dockerfile):
+        assert versions(ROOT / "images" / layer).items() <= own.items()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dockerfiles_of_stages_differ_in_their_name_and_shared_layers_only(stage):
+    def common(name):
+        text = (ROOT / f"images/{name}/Dockerfile").read_text()
+        text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(
+            r"^RUN [^\n]*\n[^\n]*source=images/\w+\.txt.*?lock\.txt\n",
+            "",
+            text,
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        return text.replace(name, "STAGE")
+
+    assert common(stage) == common("end_pipeline")

@@ -15,7 +15,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs stage smtp-test bench
+.PHONY: run up down status logs airflow stage smtp-test bench
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -30,6 +30,9 @@ status: ## what runs, where its pages are, and how the newest run went
 
 logs: ## the services' logs (ARGS="airflow-scheduler" for one of them)
 	@scripts/logs.sh $(ARGS)
+
+airflow: ## a command of Airflow's own: ARGS="dags list"
+	@scripts/airflow.sh $(ARGS)
 
 stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id demo"
 	@scripts/stage.sh "$(STAGE)" $(ARGS)
@@ -59,12 +62,15 @@ venv: ## .venv, in which stages, monitor, tests and tools run without Docker
 lock: venv ## resolve all requirements.in anew and write the locks
 	@scripts/lock.sh
 
-.PHONY: test lint clean
+.PHONY: test lint tables clean
 test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
 	@scripts/test.sh $(ARGS)
 
 lint: venv ## style, format and types
 	@scripts/lint.sh
+
+tables: venv ## write the README's tables from the contracts
+	@.venv/bin/python3 scripts/generate_tables.py
 
 clean: ## delete what tools made in the checkout: .venv, caches, build logs; no data, no settings, no image
 	@rm -rf .venv .build .test .mypy_cache .pytest_cache .ruff_cache

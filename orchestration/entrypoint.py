@@ -1,8 +1,8 @@
 #!/opt/venv/bin/python3
-"""The `airflow` command of the image: Airflow's own, with the mail server of SMTP_* as `smtp_default`.
+"""The image's `airflow` command: Airflow's own, with the mail server of SMTP_* as `smtp_default`.
 
-Airflow takes a Connection as one JSON value. It is built here and not in docker-compose.yaml, because a
-password may hold quotes and backslashes, which only a JSON encoder escapes in every case.
+Airflow takes a Connection as one JSON value. It is built here and not in docker-compose.yaml,
+because a password may hold quotes and backslashes, which only a JSON encoder always escapes.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Health check of a part of Airflow: `health.py metadatabase|scheduler|dag_processor`.
 
-Asks the API server, which knows the heartbeat of every part, and exits 1 unless the part is healthy.
+Asks the API server, which knows the heartbeat of every part. Exits 1 unless the part is healthy.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Bring Airflow's database to this version and give the administrator the password of .env.
 
-Runs to its end before any other part of Airflow starts, at every start of the stack. One process does what
-three `airflow` commands would, which would each load Airflow again and show the password in their arguments.
+Runs to its end before any other part of Airflow, at every start of the stack. One process does what
+three `airflow` commands would, each of which loads Airflow again and shows the password to `ps`.
 """
 
 import os
@@ -26,8 +26,9 @@ def main() -> None:
         if "password authentication failed" not in str(error):
             raise
         sys.exit(
-            "error: the database refuses POSTGRES_PASSWORD of .env: its volume was made with the one of an "
-            "older .env. Put that value back, or delete the database: VOLUMES=1 make down"
+            "error: the database refuses POSTGRES_PASSWORD of .env: its volume was made with the "
+            "one of an older .env. Put that value back, or delete the database with its "
+            "history: VOLUMES=1 make down"
         )
     account = ("--username", user, "--password", password)
     airflow(

@@ -91,7 +91,8 @@ def say_state(task: dict[str, Any], note: dict[str, Any]) -> None:
         return
     if state == "running":
         line = f"  {task['task_id']:20} running, try {task['try_number']}"
-        print(line, flush=True) if task["try_number"] > 1 else None
+        if task["try_number"] > 1:
+            print(line, flush=True)
         return
     seconds = f"{task['duration']:6.1f} s" if task["duration"] else ""
     cause = f"  {note.get('cause')}: {note.get('message')}" if state != "success" else ""
@@ -143,9 +144,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--user", required=True)
     parser.add_argument("--parameters", type=json.loads, default={}, help="as JSON")
+    parser.add_argument("--show-password", action="store_true", help="for a person's terminal")
     arguments = parser.parse_args()
+    password = sys.stdin.read().strip()
     try:
-        airflow = Airflow(arguments.user, sys.stdin.read().strip())
+        airflow = Airflow(arguments.user, password)
         airflow.wait_for_dag()
         run_id = airflow.trigger(arguments.parameters)
         print(f"run {run_id}", flush=True)
@@ -158,7 +161,11 @@ def main() -> int:
     seconds = time.monotonic() - started
     metrics = print_result(run_id)
     published = read_json(VOLUME / "model" / "model_summary.json").get("run_id") == run_id
-    print_addresses()
+    shown = password if arguments.show_password else "AIRFLOW_ADMIN_PASSWORD in .env"
+    print(f"\n  monitor    {os.environ.get('MONITOR_URL')}")
+    print(
+        f"  Airflow    {os.environ.get('AIRFLOW_URL')}  (user {arguments.user}, password {shown})\n"
+    )
     result = {
         "run_id": run_id,
         "state": state,
@@ -169,12 +176,6 @@ def main() -> int:
     }
     print(json.dumps(result))
     return 0 if state == "success" else 1
-
-
-def print_addresses() -> None:
-    """Print where the two pages are."""
-    print(f"\n  monitor    {os.environ.get('MONITOR_URL')}")
-    print(f"  Airflow    {os.environ.get('AIRFLOW_URL')}\n")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def explain(error: Exception, settings: Mapping[str, str]) -> str:
             "set SMTP_HOST to the name in it"
         )
     if isinstance(error, ssl.SSLError):
-        return f"{server} does not start with TLS: set SMTP_SSL=false, and for port 587 SMTP_STARTTLS=true"
+        return f"{server} does not start with TLS: set SMTP_SSL=false (587: SMTP_STARTTLS=true)"
     if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):
         return (
             f"{server} takes the connection but does not greet: for a TLS port such as 465 "

@@ -22,6 +22,9 @@ stage_containers() { # more options of docker ps
 }
 
 print_addresses() {
-    say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $AIRFLOW_ADMIN_PASSWORD)"
+    # The password is for the person at the terminal; a log, such as CI's, is told where it stands.
+    local password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE"
+    if [ -t 1 ]; then password=$AIRFLOW_ADMIN_PASSWORD; fi
+    say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $password)"
     say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}"
 }

@@ -26,5 +26,7 @@ scripts/up.sh
 source scripts/compose.sh
 load_settings "$ENV_FILE"
 printf '\n'
-printf '%s' "$AIRFLOW_ADMIN_PASSWORD" | compose exec -T airflow-scheduler \
-    python3 run_pipeline.py --user "$AIRFLOW_ADMIN_USER" --parameters "$parameters"
+options=(--user "$AIRFLOW_ADMIN_USER" --parameters "$parameters")
+if [ -t 1 ]; then options+=(--show-password); fi
+printf '%s' "$AIRFLOW_ADMIN_PASSWORD" |
+    compose exec -T airflow-scheduler python3 run_pipeline.py "${options[@]}"

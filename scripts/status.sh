@@ -15,6 +15,12 @@ while read -r service state code health; do
     esac
     printf '  %-22s %s\n' "$service" "$state${health:+, $health}"
 done < <(compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}')
+# Asked inside the monitor's container: no curl is needed, and no port.
+compose exec -T monitor python3 -c '
+import json, urllib.request
+run = json.load(urllib.request.urlopen("http://127.0.0.1:5000/health", timeout=10))["newest_run"]
+print("  newest run: " + ("none yet" if run is None else "{run_id}, {state}".format(**run)))
+' 2> /dev/null || true
 stage_containers --format '  at work: {{.Label "ad-click.stage"}}, {{.Status}}'
 [ "$well" -eq "$all" ] || fail 1 "$well of $all services are well: make up starts the others"
 print_addresses

@@ -1,16 +1,26 @@
 #!/usr/bin/env bash
 # make test: sets up what is missing and runs every test, as CI does. ARGS go to pytest (ARGS="-k gate -x").
-# The tests have settings, images and volumes of their own in .test: a stack that is running stays untouched.
+# The tests have settings, ports, images, database and volume of their own, named after this checkout and kept
+# in .test: a stack that is running, here or in another checkout, stays untouched.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
 
+free_ports() { # how many
+    .venv/bin/python3 - "$1" << 'PYTHON'
+import socket, sys
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
+print(*(s.getsockname()[1] for s in sockets))
+PYTHON
+}
+
+checkout=$(printf '%s' "$PWD" | cksum | cut -d ' ' -f 1)
 export ENV_FILE=.test/.env
-export COMPOSE_PROJECT_NAME=ad-click-test IMAGE_TAG=test SHARED_VOLUME=./.test/shared_volume
-rm -f "$ENV_FILE"
-scripts/env.sh
-unset COMPOSE_PROJECT_NAME IMAGE_TAG SHARED_VOLUME
 scripts/venv.sh
+read -r airflow_port monitor_port < <(free_ports 2)
+rm -f "$ENV_FILE"
+COMPOSE_PROJECT_NAME=ad-click-test-$checkout IMAGE_TAG=test-$checkout SHARED_VOLUME=./.test/shared_volume \
+    AIRFLOW_PORT=$airflow_port MONITOR_PORT=$monitor_port scripts/env.sh
 scripts/engine.sh
 scripts/base_images.sh
 scripts/images.sh

@@ -1,13 +1,15 @@
-"""The stack that the tests marked `stack` share: real engine, Airflow, PostgreSQL, mailbox, monitor."""
+"""The stack that the tests marked `stack` share: all of its services, for real."""
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -129,6 +131,10 @@ class Stack:
                 found.append(message)
         return found
 
+    def stage_output(self, run_id: str, stage: str, pattern: str) -> list[Path]:
+        """Return the files of a stage's folder that match a pattern."""
+        return list((self.volume / "runs" / run_id / stage).glob(pattern))
+
     def published(self) -> dict[str, bytes]:
         """Return the bytes of what is published, by name."""
         names = ("logistic_regression_model.pkl", "model_summary.txt", "model_summary.json")
@@ -209,15 +215,51 @@ def real_data() -> bytes:
 
 
 @pytest.fixture
-def crashing_data_preprocessing(settings: dict[str, str], tmp_path: Path) -> Iterator[None]:
-    """The image of data_preprocessing is, for one test, one whose work raises."""
-    image = f"localhost/ad-click/data_preprocessing:{settings['IMAGE_TAG']}"
+def run_make() -> Any:
+    """Run a target of the Makefile on the tests' own stack."""
+    return make
+
+
+@contextlib.contextmanager
+def replaced_work(settings: dict[str, str], stage: str, work: str) -> Iterator[None]:
+    """Give a stage's image, for a while, another work than its own."""
+    image = f"localhost/ad-click/{stage}:{settings['IMAGE_TAG']}"
     kept = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "main.py").write_text(work)
+        Path(folder, "Dockerfile").write_text(
+            f"FROM {image}\nCOPY --chmod=644 main.py /app/{stage}/main.py\n"
+        )
+        docker("buildx", "build", "--quiet", "--load", "--tag", image, folder)
+    try:
+        yield
+    finally:
+        docker("tag", kept, image)
+
+
+@pytest.fixture
+def crashing_data_preprocessing(settings: dict[str, str]) -> Iterator[None]:
+    """The image of data_preprocessing is, for one test, one whose work raises."""
     work = 'def run(run):\n    raise RuntimeError("made to fail")\n'
-    (tmp_path / "main.py").write_text(work)
-    (tmp_path / "Dockerfile").write_text(
-        f"FROM {image}\nCOPY --chmod=644 main.py /app/data_preprocessing/main.py\n"
-    )
-    docker("buildx", "build", "--quiet", "--load", "--tag", image, str(tmp_path))
-    yield
+    with replaced_work(settings, "data_preprocessing", work):
+        yield
+
+
+@pytest.fixture
+def slow_build_model(settings: dict[str, str]) -> Iterator[None]:
+    """The image of build_model is, for one test, one whose work does not end by itself."""
+    work = "import time\n\n\ndef run(run):\n    time.sleep(600)\n"
+    with replaced_work(settings, "build_model", work):
+        yield
+
+
+@pytest.fixture
+def hidden_image(settings: dict[str, str]) -> Iterator[str]:
+    """The image of build_model is, for one test, not there; its name."""
+    image = f"localhost/ad-click/build_model:{settings['IMAGE_TAG']}"
+    kept = f"{image}-kept"
+    docker("tag", image, kept)
+    docker("image", "rm", image)
+    yield image
     docker("tag", kept, image)
+    docker("image", "rm", kept)

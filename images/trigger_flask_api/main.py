@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from typing import Any
@@ -27,19 +28,21 @@ def run(run: Run) -> dict[str, Any]:
     return {"monitor_shows": shown.get("status")}
 
 
-def ask(url: str, tries: int = TRIES, pause: float = PAUSE_SECONDS) -> dict[str, Any]:
+def ask(url: str) -> dict[str, Any]:
     """Return the JSON answer of the monitor; one that starts just now is waited for."""
     # Never through a proxy that the environment may name: the monitor is on the stack's network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for left in reversed(range(tries)):
+    for left in reversed(range(TRIES)):
         try:
             with opener.open(url, timeout=10) as response:
                 return dict(json.load(response))
         except (OSError, ValueError, TypeError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             if not left:
                 raise StageError(
                     70, f"the monitor does not answer at {url}: {error}; see its log: make logs"
                 ) from None
             log.warning("the monitor does not answer yet: %s", error)
-            time.sleep(pause)
+            time.sleep(PAUSE_SECONDS)
     raise AssertionError("unreachable")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
+
 from contracts import image_name, network_name
 from mail_operator import MailOperator
 

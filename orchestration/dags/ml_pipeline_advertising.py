@@ -12,6 +12,7 @@ import os
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Asset, Param, chain
+
 from contracts import form_field, read_contract
 from mail_operator import MailOperator
 from stage_operator import StageOperator

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.docker.operators.docker import DockerOperator, fetch_logs
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
-from contracts import command_line, image_name, network_name, read_contract, read_exit_codes
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Mount
+
+from contracts import command_line, image_name, network_name, read_contract, read_exit_codes
 from task_note import TaskNote
 
 if TYPE_CHECKING:

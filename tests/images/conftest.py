@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import stage
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -213,3 +213,57 @@ def test_the_trigger_form_refuses_a_bad_value_with_its_reason(stack: Any) -> Non
 def test_the_watchdog_is_green_while_the_monitor_answers(stack: Any) -> None:
     run_id = stack.trigger("flask_api_monitoring")
     assert stack.wait(run_id, "flask_api_monitoring") == "success"
+
+
+def test_an_unbuilt_image_is_named_and_not_pulled(stack: Any, hidden_image: str) -> None:
+    run_id, state = stack.run()
+    assert state == "failed"
+    assert stack.tasks(run_id)["build_model"]["try_number"] == 1
+    assert_failed_everywhere(stack, run_id, "build_model", "image missing", hidden_image)
+
+
+def test_a_task_marked_failed_stops_its_container_and_says_so(
+    stack: Any, slow_build_model: None
+) -> None:
+    run_id = stack.trigger()
+    stack.until(lambda: str(len(stack.stage_output(run_id, "build_model", "progress.json"))), {"1"})
+    path = f"/api/v2/dags/ml_pipeline_advertising/dagRuns/{stack_quote(run_id)}"
+    stack.airflow(
+        "PATCH", f"{path}/taskInstances/build_model", {"new_state": "failed", "dry_run": False}
+    )
+    assert stack.wait(run_id) == "failed"
+    stack.until(lambda: str(stack.containers()), {"[]"})
+    report = stack.read_json(run_id, "build_model/report.json")
+    assert report["error"]["cause"] == "stopped"
+    assert stack.stage_output(run_id, "build_model", "*.pkl") == []
+
+
+def test_make_run_prints_the_result_as_its_last_line(stack: Any, run_make: Any) -> None:
+    source = stack.add_data("other file.csv", (stack.volume / "data/advertising.csv").read_bytes())
+    done = run_make("run", SOURCE=source)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert set(result) == {"run_id", "state", "seconds", "accuracy", "roc_auc", "published"}
+    assert (result["state"], result["published"]) == ("success", True)
+    assert stack.read_json(result["run_id"], "start_pipeline/run.json")["source"]["path"] == source
+    for word in ("build_model", "logistic_regression_model.pkl", "ROC AUC", "password"):
+        assert word in done.stdout
+    assert stack.settings["AIRFLOW_ADMIN_PASSWORD"] not in done.stdout
+
+
+def test_make_run_of_a_bad_file_exits_1_and_says_why(stack: Any, run_make: Any) -> None:
+    source = stack.add_data("empty.csv", b"")
+    done = run_make("run", SOURCE=source, check=False)
+    assert done.returncode == 2  # what make makes of any failure
+    assert "data refused" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["state"] == "failed"
+
+
+def test_smtp_test_says_what_the_server_answered(stack: Any, run_make: Any) -> None:
+    done = run_make("smtp-test")
+    assert "mailbox:1025; the server answered: 250" in done.stdout
+
+
+def test_status_shows_each_service_and_the_newest_run(stack: Any, run_make: Any) -> None:
+    done = run_make("status")
+    for word in ("airflow-scheduler", "docker-proxy", "mailbox", "running, healthy", "newest run"):
+        assert word in done.stdout

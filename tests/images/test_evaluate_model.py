@@ -1,0 +1,207 @@
+"""evaluate_model: the metrics, the figures, the quality gate."""
+
+import json
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from evaluate_model.main import judge, majority_accuracy, measure
+
+FIGURES = (
+    *("calibration_curve", "coefficients", "confusion_matrix"),
+    *("precision_recall_curve", "roc_curve"),
+)
+LIMITS = {"min_accuracy": 0.9, "min_roc_auc": 0.5}
+
+
+class Threshold:
+    """A model of one feature, which is its probability."""
+
+    def predict_proba(self, rows):
+        chance = rows["x"].to_numpy()
+        return np.column_stack([1 - chance, chance])
+
+    def predict(self, rows):
+        return (rows["x"].to_numpy() > 0.5).astype(int)
+
+    def score(self, rows, truth):
+        return float((self.predict(rows) == truth).mean())
+
+
+@pytest.fixture
+def measured():
+    train = pa.table({"x": [0.9, 0.8, 0.4], "t": [1, 1, 1]})
+    test = pa.table({"x": [0.9, 0.8, 0.4, 0.2, 0.6], "t": [1, 1, 1, 0, 0]})
+    return measure(Threshold(), train, test, ["x"], "t")
+
+
+def test_metrics_of_five_rows_counted_by_hand(measured):
+    assert measured["accuracy"] == pytest.approx(3 / 5)
+    assert measured["confusion_matrix"] == [[1, 1], [1, 2]]
+    assert (measured["precision"], measured["recall"]) == pytest.approx((2 / 3, 2 / 3))
+    assert measured["f1"] == pytest.approx(2 / 3)
+    assert measured["roc_auc"] == pytest.approx(5 / 6)
+    assert measured["brier_score"] == pytest.approx((0.01 + 0.04 + 0.36 + 0.04 + 0.36) / 5)
+    likelihood = 0.9 * 0.8 * 0.4 * 0.8 * 0.4
+    assert measured["log_loss"] == pytest.approx(-math.log(likelihood) / 5)
+
+
+def test_parts_are_told_apart(measured):
+    assert (measured["train_rows"], measured["test_rows"]) == (3, 5)
+    assert (measured["train_accuracy"], measured["positive_share"]) == pytest.approx((2 / 3, 3 / 5))
+    assert measured["baseline_accuracy"] == pytest.approx(3 / 5)
+
+
+def test_interval_of_the_accuracy_is_wilsons(measured):
+    z, n, p = 1.959964, 5, 0.6
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert measured["interval_level"] == 0.95
+    assert measured["accuracy_interval"] == pytest.approx([middle - half, middle + half], abs=1e-6)
+
+
+def test_model_that_never_says_yes_has_precision_0():
+    table = pa.table({"x": [0.1, 0.2], "t": [0, 1]})
+    assert measure(Threshold(), table, table, ["x"], "t")["precision"] == 0
+
+
+def test_baseline_is_the_majority_of_the_training_rows():
+    assert majority_accuracy(np.array([0, 0, 1]), np.array([1, 1, 1, 0])) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "roc_auc", "baseline", "reasons"),
+    [
+        (0.95, 0.98, 0.5, []),
+        (0.90, 0.50, 0.5, []),
+        (0.8999, 0.98, 0.5, ["accuracy 0.8999 is below min_accuracy 0.9"]),
+        (0.95, 0.4999, 0.5, ["ROC AUC 0.4999 is below min_roc_auc 0.5"]),
+        (
+            0.95,
+            0.98,
+            0.95,
+            ["accuracy 0.9500 does not beat always answering the majority class (0.9500)"],
+        ),
+        (
+            0.5,
+            0.4,
+            0.6,
+            [
+                "accuracy 0.5000 is below min_accuracy 0.9",
+                "ROC AUC 0.4000 is below min_roc_auc 0.5",
+                "accuracy 0.5000 does not beat always answering the majority class (0.6000)",
+            ],
+        ),
+    ],
+)
+def test_gate_gives_a_reason_for_each_limit_missed(accuracy, roc_auc, baseline, reasons):
+    measured = {"accuracy": accuracy, "roc_auc": roc_auc, "baseline_accuracy": baseline}
+    assert judge(measured, **LIMITS) == {**LIMITS, "passed": not reasons, "reasons": reasons}
+
+
+def test_baseline_is_to_be_beaten_whatever_the_limits():
+    measured = {"accuracy": 0.5, "roc_auc": 0.5, "baseline_accuracy": 0.5}
+    assert not judge(measured, min_accuracy=0.0, min_roc_auc=0.0)["passed"]
+
+
+def test_each_figure_is_there_as_svg_and_png(whole_run):
+    folder = whole_run.folder("evaluate_model/figures")
+    for name in FIGURES:
+        assert "</svg>" in (folder / f"{name}.svg").read_text()
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n")
+    assert len(list(folder.iterdir())) == 2 * len(FIGURES)
+
+
+def test_coefficients_are_drawn_by_the_features_names(whole_run):
+    drawn = whole_run.folder("evaluate_model/figures/coefficients.svg").read_text()
+    assert "Daily Internet Usage" in drawn
+
+
+@pytest.mark.parametrize("scaler", ["minmax", "minmax+standard"])
+def test_figures_are_drawn_for_each_scaler(finished, scaler):
+    assert finished.run("build_model", "--scaler", scaler).code == 0
+    assert finished.run("evaluate_model").code == 0
+
+
+def test_report_holds_the_numbers_of_the_metrics_file(whole_run):
+    metrics = whole_run.read("evaluate_model/metrics.json")
+    assert whole_run.report("evaluate_model")["metrics"] == {"rows": 300, **metrics}
+    assert list(metrics) == [
+        *("accuracy", "roc_auc", "log_loss", "brier_score", "precision", "recall", "f1"),
+        *("confusion_matrix", "accuracy_interval", "interval_level", "baseline_accuracy"),
+        *("train_accuracy", "train_rows", "test_rows", "positive_share", "gate"),
+    ]
+
+
+def test_missed_gate_exits_80_and_keeps_metrics_and_figures(finished):
+    ended = finished.run("evaluate_model", "--min-accuracy", "0.999")
+    assert (ended.code, ended.summary["error"]["cause"]) == (80, "quality gate missed")
+    assert ended.message == "accuracy 0.9633 is below min_accuracy 0.999"
+    assert len(finished.files("evaluate_model")) == 12
+    assert finished.read("evaluate_model/metrics.json")["gate"] == {
+        "min_accuracy": 0.999,
+        "min_roc_auc": 0.5,
+        "passed": False,
+        "reasons": ["accuracy 0.9633 is below min_accuracy 0.999"],
+    }
+
+
+def test_accuracy_equal_to_its_limit_passes(finished):
+    accuracy = finished.read("evaluate_model/metrics.json")["accuracy"]
+    ended = finished.run("evaluate_model", "--min-accuracy", repr(accuracy))
+    assert ended.code == 0
+
+
+def test_refused_model_is_not_summarised_and_not_published(finished):
+    before = (finished.path / "model" / "current").readlink()
+    finished.run("evaluate_model", "--min-accuracy", "0.999")
+    ended = finished.run("model_summary")
+    assert ended.code == 66
+    assert "evaluate_model failed in run demo" in ended.message
+    assert (finished.path / "model" / "current").readlink() == before
+
+
+def rounded(volume) -> list[float]:
+    metrics = volume.read("evaluate_model/metrics.json")
+    return [round(metrics[name], 4) for name in ("accuracy", "roc_auc", "log_loss")]
+
+
+def test_public_data_gives_the_reference_result(real_run):
+    assert rounded(real_run) == [0.9700, 0.9859, 0.1202]
+    metrics = real_run.read("evaluate_model/metrics.json")
+    assert metrics["confusion_matrix"] == [[143, 3], [6, 148]]
+
+
+def test_public_data_gives_the_reference_result_with_minmax(real_run, tmp_path):
+    volume = real_run.copy(tmp_path / "shared_volume")
+    assert volume.run("build_model", "--scaler", "minmax").code == 0
+    assert volume.run("evaluate_model").code == 0
+    assert rounded(volume) == [0.9533, 0.9849, 0.1532]
+    metrics = volume.read("evaluate_model/metrics.json")
+    assert metrics["confusion_matrix"] == [[143, 3], [11, 143]]
+
+
+def test_same_inputs_give_the_same_bytes(whole_run, finished):
+    """Each file of the stages but for reports, and what holds times by its nature."""
+    stages = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
+    for name in stages:
+        assert finished.run(name).code == 0
+        for file in set(whole_run.files(name)) - {"report.json"}:
+            before = whole_run.folder(f"{name}/{file}").read_bytes()
+            assert finished.folder(f"{name}/{file}").read_bytes() == before, file
+
+
+def test_reports_outputs_are_the_same_for_another_run_id(whole_run, finished):
+    finished.run_chain("evaluate_model", run_id="again")
+    for name in ("separate_data", "build_model", "evaluate_model"):
+        hashes = [
+            [out["sha256"] for out in json.loads(text)["outputs"]]
+            for text in (
+                whole_run.folder(f"{name}/report.json").read_text(),
+                finished.folder(f"{name}/report.json", "again").read_text(),
+            )
+        ]
+        assert hashes[0] == hashes[1]
+        assert len(hashes[0]) > 0

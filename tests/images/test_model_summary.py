@@ -1,0 +1,219 @@
+"""model_summary: the text for people, and publishing in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import re
+
+import pytest
+
+from model_summary import publish as publishing
+from model_summary.publish import link, publish
+from model_summary.text import describe_confusion, describe_part, write_summary
+
+NAMES = ("logistic_regression_model.pkl", "model_summary.txt", "model_summary.json")
+
+
+@pytest.fixture
+def model(tmp_path):
+    return tmp_path / "model"
+
+
+def files(folder, text: str, names=NAMES):
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / f"{text} {name}").write_text(text)
+    return {name: folder / f"{text} {name}" for name in names}
+
+
+def published(model) -> list[str]:
+    return [(model / name).read_text() for name in NAMES]
+
+
+def hidden(model) -> list[str]:
+    return sorted(p.name for p in model.rglob(".*"))
+
+
+def test_published_files_are_fixed_links_to_the_current_release(model, tmp_path):
+    release = publish(model, "demo", files(tmp_path, "a"))
+    assert release.parent == model / "releases"
+    assert release.name.startswith("demo~")
+    assert str((model / "current").readlink()) == f"releases/{release.name}"
+    assert [str((model / name).readlink()) for name in NAMES] == [f"current/{n}" for n in NAMES]
+    assert published(model) == ["a", "a", "a"]
+
+
+def test_new_release_replaces_the_old_one_whole(model, tmp_path):
+    publish(model, "one", files(tmp_path, "a"))
+    release = publish(model, "two", files(tmp_path, "b"))
+    assert published(model) == ["b", "b", "b"]
+    assert list((model / "releases").iterdir()) == [release]
+    assert hidden(model) == [".lock"]
+
+
+def test_same_run_can_publish_again(model, tmp_path):
+    publish(model, "demo", files(tmp_path, "a"))
+    publish(model, "demo", files(tmp_path, "b"))
+    assert published(model) == ["b", "b", "b"]
+
+
+def test_release_can_be_read_by_others(model, tmp_path):
+    assert publish(model, "demo", files(tmp_path, "a")).stat().st_mode & 0o777 == 0o755
+
+
+def test_plain_file_in_the_links_place_is_replaced(model, tmp_path):
+    model.mkdir()
+    (model / NAMES[0]).write_text("by hand")
+    publish(model, "demo", files(tmp_path, "a"))
+    assert published(model) == ["a", "a", "a"]
+
+
+def test_link_is_switched_and_never_missing(tmp_path, monkeypatch):
+    path = tmp_path / "current"
+    path.symlink_to("old")
+    seen = []
+    replace = os.replace
+    monkeypatch.setattr(
+        type(path), "replace", lambda s, t: (seen.append(str(t.readlink())), replace(s, t))[1]
+    )
+    link(path, path.with_name("new").relative_to(tmp_path))
+    assert (seen, str(path.readlink())) == (["old"], "new")
+
+
+def die_at(step: int, model, made) -> None:
+    """Publish, and be killed before the step of this number."""
+    count = 0
+
+    def counted(function):
+        def call(*arguments, **options):
+            nonlocal count
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), 9)
+            return function(*arguments, **options)
+
+        return call
+
+    publishing.shutil.copyfile = counted(publishing.shutil.copyfile)
+    publishing.shutil.rmtree = counted(publishing.shutil.rmtree)
+    publishing.flush = counted(publishing.flush)
+    publishing.link = counted(publishing.link)
+    publish(model, "two", made)
+
+
+def test_kill_at_any_step_leaves_the_old_model_or_the_new(model, tmp_path):
+    publish(model, "one", files(tmp_path, "a"))
+    made, fork, seen = files(tmp_path, "b"), multiprocessing.get_context("fork"), []
+    for step in range(1, 30):
+        process = fork.Process(target=die_at, args=(step, model, made))
+        process.start()
+        process.join()
+        seen.append(published(model)[0])
+        assert published(model) == [seen[-1]] * 3
+        if process.exitcode == 0:
+            break
+    assert process.exitcode == 0
+    assert seen == sorted(seen)
+    assert set(seen) == {"a", "b"}
+    assert len(list((model / "releases").iterdir())) == 1
+
+
+def publish_often(model, made, run_id) -> None:
+    for _ in range(20):
+        publish(model, run_id, made)
+
+
+def test_two_processes_that_publish_at_once_leave_one_whole_model(model, tmp_path):
+    fork = multiprocessing.get_context("fork")
+    processes = [
+        fork.Process(target=publish_often, args=(model, files(tmp_path, text), f"run-{text}"))
+        for text in ("a", "b")
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert published(model) in (["a"] * 3, ["b"] * 3)
+    assert len(list((model / "releases").iterdir())) == 1
+
+
+# The text
+
+
+def test_part_is_told_with_its_share_and_classes():
+    summary = {"train_rows": 3, "test_rows": 1, "train_classes": {"0": 1, "1": 2}}
+    assert describe_part(summary, "train") == "3 (75.0%): 1 of class 0, 2 of class 1"
+
+
+def test_confusion_matrix_is_told_as_a_table():
+    assert describe_confusion([[143, 3], [6, 148]]).splitlines()[2:] == [
+        "                  predicted 0  predicted 1",
+        "  truly 0                 143            3",
+        "  truly 1                   6          148",
+    ]
+
+
+@pytest.fixture
+def summary(whole_run):
+    return whole_run.read("model_summary/model_summary.json")
+
+
+def value(text: str, name: str) -> str:
+    return re.search(rf"^  {re.escape(name)}\s+(.*)$", text, re.MULTILINE)[1]
+
+
+def test_text_holds_the_numbers_of_the_metrics(whole_run, summary):
+    text = whole_run.folder("model_summary/model_summary.txt").read_text()
+    metrics = whole_run.read("evaluate_model/metrics.json")
+    assert text == write_summary(summary)
+    assert value(text, "accuracy on test") == f"{metrics['accuracy']:.4f}"
+    assert value(text, "accuracy on train") == f"{metrics['train_accuracy']:.4f}"
+    difference = metrics["train_accuracy"] - metrics["accuracy"]
+    assert value(text, "difference") == f"{difference:+.4f} (train - test)"
+    low, high = metrics["accuracy_interval"]
+    assert value(text, "95% interval") == f"{low:.4f} to {high:.4f} (test)"
+    for name, key in {
+        "ROC AUC": "roc_auc",
+        "log loss": "log_loss",
+        "Brier score": "brier_score",
+        "precision": "precision",
+        "recall": "recall",
+        "F1": "f1",
+    }.items():
+        assert value(text, name) == f"{metrics[key]:.4f}"
+
+
+def test_text_tells_samples_features_gate_and_reason(whole_run, summary):
+    text = whole_run.folder("model_summary/model_summary.txt").read_text()
+    assert value(text, "rows") == "1000 kept, 0 dropped"
+    assert value(text, "training rows") == "700 (70.0%): 346 of class 0, 354 of class 1"
+    assert value(text, "test rows") == "300 (30.0%): 148 of class 0, 152 of class 1"
+    assert value(text, "features") == ", ".join(summary["features"])
+    assert value(text, "passed") == "yes"
+    assert value(text, "why").startswith("the quality gate is met: accuracy 0.9633 (at least 0.9)")
+
+
+def test_summary_for_programs_names_run_data_and_model(whole_run, summary):
+    model = whole_run.folder("build_model/logistic_regression_model.pkl").read_bytes()
+    assert (summary["run_id"], summary["dataset"]) == ("demo", "advertising")
+    assert (summary["model_type"], summary["scaler"]) == ("LogisticRegression", "standard")
+    assert (summary["train_rows"], summary["test_rows"]) == (700, 300)
+    assert summary["metrics"] == whole_run.read("evaluate_model/metrics.json")
+    assert (summary["published"], summary["target"]) == (True, "Clicked on Ad")
+    assert summary["model"]["sha256"] == hashlib.sha256(model).hexdigest()
+    assert summary["model"]["bytes"] == len(model)
+
+
+def test_stage_publishes_what_its_contract_declares(whole_run):
+    folder = whole_run.path / "model"
+    model = pickle.loads((folder / "logistic_regression_model.pkl").read_bytes())
+    assert model.classes_.tolist() == [0, 1]
+    for name in NAMES[1:]:
+        own = whole_run.folder(f"model_summary/{name}").read_bytes()
+        assert (folder / name).read_bytes() == own
+    assert json.loads((folder / "model_summary.json").read_text())["run_id"] == "demo"

@@ -1,0 +1,176 @@
+"""What docker-compose.yaml promises about every service, read from the file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "docker-compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+LONG_RUNNING = sorted(set(SERVICES) - {"airflow-init"})
+SECRETS = sorted(set(re.findall(r"\$\{(\w*(?:KEY|SECRET|PASSWORD))\b", TEXT)))
+
+each_service = pytest.mark.parametrize("service", sorted(SERVICES))
+each_long_running = pytest.mark.parametrize("service", LONG_RUNNING)
+
+
+def members(network: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if network in service["networks"]}
+
+
+def mounts(service: str) -> dict[str, dict[str, Any]]:
+    found = {}
+    for volume in SERVICES[service].get("volumes", []):
+        if isinstance(volume, str):
+            source, target = volume.rsplit(":", 1)
+            volume = {"source": source, "target": target}
+        found[volume["target"]] = volume
+    return found
+
+
+def users_of(variable: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if f"${{{variable}:" in str(service)}
+
+
+def test_services_are_those_of_the_design():
+    assert set(SERVICES) == {
+        "postgres",
+        "airflow-init",
+        "airflow-apiserver",
+        "airflow-scheduler",
+        "airflow-dag-processor",
+        "docker-proxy",
+        "mailbox",
+        "monitor",
+    }
+
+
+@each_long_running
+def test_long_running_service_is_checked_and_restarted(service: str):
+    assert SERVICES[service]["healthcheck"]["test"]
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+@each_service
+def test_service_has_a_memory_limit(service: str):
+    assert re.fullmatch(r"\d+[mg]", SERVICES[service]["mem_limit"])
+
+
+@each_service
+def test_service_has_no_privileges_and_a_read_only_root(service: str):
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in SERVICES[service]["security_opt"]
+    assert SERVICES[service]["read_only"] is True
+    assert "privileged" not in SERVICES[service]
+    assert "cap_add" not in SERVICES[service]
+
+
+@each_service
+def test_service_logs_are_limited(service: str):
+    assert {"max-size", "max-file"} <= set(SERVICES[service]["logging"]["options"])
+
+
+@each_service
+def test_service_starts_after_what_it_needs_is_well(service: str):
+    for needed, how in SERVICES[service].get("depends_on", {}).items():
+        wanted = "service_healthy" if needed in LONG_RUNNING else "service_completed_successfully"
+        assert how["condition"] == wanted
+
+
+@each_service
+def test_own_image_is_tagged_and_never_pulled(service: str):
+    image = SERVICES[service]["image"]
+    if service == "postgres":
+        assert image.startswith("${POSTGRES_IMAGE")
+        return
+    assert re.fullmatch(r"localhost/ad-click/[a-z-]+:\$\{IMAGE_TAG:-latest\}", image)
+    assert SERVICES[service]["pull_policy"] == "never"
+
+
+@each_service
+def test_no_service_but_the_proxy_runs_as_root(service: str):
+    is_root = SERVICES[service]["user"].startswith(("0", "root"))
+    assert is_root == (service == "docker-proxy")
+
+
+def test_only_the_proxy_holds_the_socket():
+    holders = {name for name in SERVICES if "docker.sock" in str(mounts(name))}
+    assert holders == {"docker-proxy"}
+
+
+def test_only_the_scheduler_reaches_the_proxy():
+    assert members("socket") == {"docker-proxy", "airflow-scheduler"}
+    assert SERVICES["docker-proxy"]["networks"] == ["socket"]
+    assert COMPOSE["networks"]["socket"]["internal"] is True
+
+
+def test_only_the_scheduler_is_told_of_the_proxy():
+    told = {name for name, s in SERVICES.items() if "DOCKER_HOST" in s.get("environment", {})}
+    assert told == {"airflow-scheduler"}
+
+
+def test_database_is_reached_by_airflow_only():
+    assert all(name == "postgres" or name.startswith("airflow-") for name in members("database"))
+    assert COMPOSE["networks"]["database"]["internal"] is True
+
+
+def test_monitor_needs_nothing_of_airflow():
+    assert members("monitor") == {"monitor"}
+    assert "depends_on" not in SERVICES["monitor"]
+
+
+def test_ports_are_bound_to_the_address_of_the_settings():
+    published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert published == {
+        "airflow-apiserver": ["${BIND_ADDRESS:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"],
+        "monitor": ["${BIND_ADDRESS:-127.0.0.1}:${MONITOR_PORT:-5000}:5000"],
+    }
+
+
+def test_shared_volume_is_mounted_where_it_is_used_and_no_wider():
+    volume = "${SHARED_VOLUME:-./shared_volume}"
+    binds = {
+        (name, mount["source"], mount["target"], mount.get("read_only", False))
+        for name in SERVICES
+        for mount in mounts(name).values()
+        if mount.get("type") == "bind"
+    }
+    assert binds == {
+        ("airflow-scheduler", volume, "/shared_volume", False),
+        ("monitor", volume, "/shared_volume", True),
+        ("mailbox", f"{volume}/mailbox", "/mailbox", False),
+    }
+
+
+@each_service
+def test_missing_folder_is_an_error_and_not_made(service: str):
+    for mount in mounts(service).values():
+        if mount.get("type") == "bind":
+            assert mount["bind"] == {"create_host_path": False}
+
+
+def test_scheduler_keeps_the_host_name_by_which_it_finds_itself():
+    assert not {"hostname", "container_name"} & set(SERVICES["airflow-scheduler"])
+
+
+def test_every_setting_is_in_the_example():
+    example = (ROOT / ".env.example").read_text()
+    used = set(re.findall(r"\$\{(\w+)", TEXT))
+    assert used - set(re.findall(r"^(\w+)=", example, re.MULTILINE)) == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SECRETS if name != "SMTP_PASSWORD"])
+def test_secret_has_no_default(name: str):
+    assert set(re.findall(rf"\$\{{{name}([^}}]*)\}}", TEXT)) == {":?is missing, run make env"}
+
+
+def test_secret_reaches_only_who_needs_it():
+    assert users_of("SMTP_PASSWORD") == {"airflow-scheduler"}
+    assert users_of("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
+    assert users_of("POSTGRES_PASSWORD") == members("database")

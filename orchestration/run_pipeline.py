@@ -64,8 +64,7 @@ class Airflow:
                 "POST", f"/api/v2/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf}
             )
         except urllib.error.HTTPError as error:
-            detail = json.loads(error.read() or b"{}").get("detail", error.reason)
-            sys.exit(f"error: Airflow refuses the run: {detail}")
+            sys.exit(f"error: Airflow refuses the run: {detail_of(error)}")
         return str(run["dag_run_id"])
 
     def follow(self, run_id: str) -> str:
@@ -82,6 +81,15 @@ class Airflow:
             if state in ("success", "failed"):
                 return str(state)
             time.sleep(POLL_SECONDS)
+
+
+def detail_of(error: urllib.error.HTTPError) -> str:
+    """Return the reason that an error answer gives, in one line."""
+    try:
+        detail = json.loads(error.read())["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = error.reason
+    return " ".join(str(detail).split())
 
 
 def say_state(task: dict[str, Any], note: dict[str, Any]) -> None:
@@ -116,7 +124,7 @@ def read_note(run_id: str, task: str) -> dict[str, Any]:
 def print_result(run_id: str) -> dict[str, Any]:
     """Print the table of stages and the metrics; return the metrics."""
     folder = VOLUME / "runs" / run_id
-    reports = [read_json(path) for path in folder.glob("*/report.json")]
+    reports = [report for path in folder.glob("*/report.json") if (report := read_json(path))]
     reports.sort(key=lambda report: str(report.get("started")))
     print(f"\n  {'stage':20} {'seconds':>8} {'rows':>9}  made")
     for report in reports:

@@ -10,36 +10,50 @@ import ssl
 import sys
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.policy import SMTP
+from email.utils import formatdate, getaddresses, make_msgid
 
 TIMEOUT_SECONDS = 20
+# OpenSSL's numbers for a certificate's faults.
+HOSTNAME_MISMATCH = {62, 64}
 
 
-def send_test_mail(settings: Mapping[str, str]) -> str:
+def send_test_mail(settings: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> str:
     """Send the mail and return the server's answer; what goes wrong is raised as it comes."""
+    sender, recipient = settings["SMTP_EMAIL"], settings["AIRFLOW_VAR_TOSEND"]
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = recipient
+    message["Subject"] = "[ad-click] test mail"
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain="ad-click.invalid")
+    message.set_content("This mail was sent by: make smtp-test\n")
+    with connect(settings, timeout) as client:
+        expect(client.mail(sender))
+        for _, address in getaddresses([recipient]):
+            expect(client.rcpt(address))
+        return expect(client.data(message.as_bytes()))
+
+
+def connect(settings: Mapping[str, str], timeout: float) -> smtplib.SMTP:
+    """Return a connection to the server, encrypted and logged in as the settings say."""
     host, port = settings["SMTP_HOST"], int(settings["SMTP_PORT"])
     context = ssl.create_default_context()
     if is_true(settings, "SMTP_SSL"):
-        client: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, port, timeout=TIMEOUT_SECONDS, context=context
-        )
+        client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
     else:
-        client = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
-    with client:
+        client = smtplib.SMTP(host, port, timeout=timeout)
+    try:
+        client.ehlo_or_helo_if_needed()
         if is_true(settings, "SMTP_STARTTLS"):
             client.starttls(context=context)
+            client.ehlo()
         if settings.get("SMTP_USERNAME"):
             client.login(settings["SMTP_USERNAME"], settings["SMTP_PASSWORD"])
-        message = EmailMessage()
-        message["From"] = settings["SMTP_EMAIL"]
-        message["To"] = settings["AIRFLOW_VAR_TOSEND"]
-        message["Subject"] = "[ad-click] test mail"
-        message["Date"] = formatdate()
-        message.set_content("This mail was sent by: make smtp-test\n")
-        client.ehlo_or_helo_if_needed()
-        expect(client.mail(settings["SMTP_EMAIL"]))
-        expect(client.rcpt(settings["AIRFLOW_VAR_TOSEND"]))
-        return expect(client.data(message.as_bytes()))
+    except Exception:
+        client.close()
+        raise
+    return client
 
 
 def is_true(settings: Mapping[str, str], name: str) -> bool:
@@ -52,17 +66,16 @@ def expect(answer: tuple[int, bytes]) -> str:
     code, text = answer
     if not 200 <= code < 300:
         raise smtplib.SMTPResponseException(code, text)
-    return f"{code} {text.decode(errors='replace')}"
+    return f"{code} {' '.join(text.decode(errors='replace').split())}"
 
 
 def explain(error: Exception, settings: Mapping[str, str]) -> str:
     """Return one sentence: what went wrong, and which setting to change."""
     server = f"{settings['SMTP_HOST']}:{settings['SMTP_PORT']}"
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return (
-            f"{server} refuses the login ({said(error)}): correct SMTP_USERNAME and SMTP_PASSWORD; "
-            "Gmail and others want an application password"
-        )
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{server} {explain_answer(error)}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {server} is not trusted: {explain_certificate(error)}"
     if isinstance(error, smtplib.SMTPNotSupportedError) and "STARTTLS" in str(error):
         return f"{server} offers no STARTTLS: set SMTP_STARTTLS=false, or its TLS port and SMTP_SSL"
     if isinstance(error, smtplib.SMTPNotSupportedError):
@@ -70,36 +83,50 @@ def explain(error: Exception, settings: Mapping[str, str]) -> str:
             f"{server} offers no login on this connection: set SMTP_STARTTLS=true, "
             "or leave SMTP_USERNAME empty"
         )
-    if isinstance(error, smtplib.SMTPResponseException):
-        if error.smtp_code == 530:
-            return (
-                f"{server} wants more first ({said(error)}): set SMTP_STARTTLS=true, "
-                "and SMTP_USERNAME with SMTP_PASSWORD"
-            )
-        return f"{server} refuses the mail ({said(error)}): check SMTP_EMAIL and MAIL_TO"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of {server} is not trusted ({error.verify_message}): "
-            "set SMTP_HOST to the name in it"
-        )
     if isinstance(error, ssl.SSLError):
         return f"{server} does not start with TLS: set SMTP_SSL=false (587: SMTP_STARTTLS=true)"
-    if isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError):
+    if isinstance(error, smtplib.SMTPServerDisconnected):
         return (
             f"{server} takes the connection but does not greet: for a TLS port such as 465 "
             "set SMTP_SSL=true and SMTP_STARTTLS=false"
         )
     if isinstance(error, socket.gaierror):
         return f"there is no host {settings['SMTP_HOST']!r}: correct SMTP_HOST"
-    if isinstance(error, OSError):
-        return f"nothing answers at {server} ({error.strerror}): correct SMTP_HOST and SMTP_PORT"
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException):
+        reason = error.strerror or error
+        return f"nothing answers at {server} ({reason}): correct SMTP_HOST and SMTP_PORT"
+    return f"{server}: {type(error).__name__}: {error}"
+
+
+def explain_answer(error: smtplib.SMTPResponseException) -> str:
+    """Return what a server's answer that is a refusal means."""
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return (
+            f"refuses the login ({said(error)}): correct SMTP_USERNAME and SMTP_PASSWORD; "
+            "Gmail and others want an application password"
+        )
+    if isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
+        return f"takes no mail from here now ({said(error)}): try later, or correct SMTP_HOST"
+    if error.smtp_code == 530:
+        return (
+            f"wants more first ({said(error)}): set SMTP_STARTTLS=true, "
+            "and SMTP_USERNAME with SMTP_PASSWORD"
+        )
+    return f"refuses the mail ({said(error)}): check SMTP_EMAIL and MAIL_TO"
+
+
+def explain_certificate(error: ssl.SSLCertVerificationError) -> str:
+    """Return what is wrong with a certificate, and what to do."""
+    if error.verify_code in HOSTNAME_MISMATCH:
+        return f"{error.verify_message}; set SMTP_HOST to the name in it"
+    return f"{error.verify_message}; use an SMTP_HOST whose certificate a public authority signed"
 
 
 def said(error: smtplib.SMTPResponseException) -> str:
-    """Return what the server said."""
+    """Return what the server said, in one line."""
     text = error.smtp_error
-    return f"{error.smtp_code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+    words = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return f"{error.smtp_code} {' '.join(words.split())}"
 
 
 def main() -> None:

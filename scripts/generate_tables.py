@@ -1,7 +1,7 @@
 """Write the tables of README.md that come from the contracts: stages, parameters, exit codes.
 
-    python scripts/generate_tables.py            # writes them
-    python scripts/generate_tables.py --check    # exits 1 when they are not current
+python scripts/generate_tables.py            # writes them
+python scripts/generate_tables.py --check    # exits 1 when they are not current
 """
 
 import sys
@@ -64,7 +64,8 @@ def parameter_table() -> str:
                 f"`{name}`",
                 f"`{shown}`" if shown else "empty",
                 f"`{stage}`",
-                parameter["help"] + words,
+                # In Markdown <dataset> is a tag of HTML.
+                (parameter["help"] + words).replace("<", "&lt;"),
             ]
     return table(["parameter", "default", "stage", "meaning"], list(rows.values()))
 

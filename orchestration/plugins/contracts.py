@@ -32,13 +32,15 @@ def network_name(network: str) -> str:
 
 
 def command_line(contract: dict[str, Any]) -> list[str]:
-    """Return a stage's command line as templates: each parameter comes from the trigger form."""
-    words = ["--run-id", "{{ run_id }}"]
+    """Return a stage's command line as templates: each parameter comes from the trigger form.
+
+    An option and its value are one word, so that a value may start with a dash.
+    """
+    words = ["--run-id={{ run_id }}"]
     for name, parameter in contract.get("parameters", {}).items():
         # The form gives None for a field that may be empty and is.
         value = f"params.{name} or ''" if parameter["default"] == "" else f"params.{name}"
-        value = f"{{{{ {value} }}}}"
-        words += ["--" + name.replace("_", "-"), value]
+        words.append(f"--{name.replace('_', '-')}={{{{ {value} }}}}")
     return words
 
 
@@ -51,5 +53,6 @@ def form_field(parameter: dict[str, Any]) -> dict[str, Any]:
         if limit in parameter:
             field[spelling.get(limit, limit)] = parameter[limit]
     if "pattern" in parameter:
-        field["pattern"] = f"^(?:{parameter['pattern']})$"
+        # Not `$`, which Python also finds before a last line's end, nor `\Z`, which browsers lack.
+        field["pattern"] = f"^(?:{parameter['pattern']})(?![\\s\\S])"
     return field

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, getaddresses, make_msgid
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
@@ -36,21 +36,36 @@ class MailOperator(EmailOperator):
             with SmtpHook(smtp_conn_id=self.conn_id) as hook:
                 message = self.compose(str(hook.from_email))
                 # The hook's own way to send knows HTML alone.
-                cast(smtplib.SMTP, hook._smtp_client).send_message(message)
+                refused = cast(smtplib.SMTP, hook._smtp_client).send_message(message)
         except Exception as error:
-            note.fail(retried=True, cause="mail not sent", message=f"mail not sent: {error}")
+            note.fail(retried=True, cause="mail not sent", message=explain(error))
             raise
+        if refused:  # not an error: another try would send the others a second mail
+            self.log.warning("the server refused some of the recipients: %s", refused)
         note.succeed(to=self.to, subject=self.subject)
         self.log.info("sent %r to %s", self.subject, self.to)
 
     def compose(self, sender: str) -> EmailMessage:
-        """Return the mail: text first, then the same as HTML, the form that readers prefer."""
+        """Return the mail: text first, then the same as HTML, the form that readers prefer.
+
+        Raises:
+            ValueError: there is no recipient, or a header holds a line's end.
+        """
+        recipients = self.to if isinstance(self.to, str) else ", ".join(self.to)
+        if not any(address for _, address in getaddresses([recipients])):
+            raise ValueError(f"{recipients!r} is no recipient: set MAIL_TO in .env")
         message = EmailMessage()
         message["From"] = sender
-        message["To"] = self.to
+        message["To"] = recipients
         message["Subject"] = self.subject
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain="ad-click.invalid")
         message.set_content(self.text_content)
         message.add_alternative(self.html_content, subtype="html")
         return message
+
+
+def explain(error: Exception) -> str:
+    """Return why a mail was not sent, in one line."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}; `make smtp-test` names the setting to change"

@@ -7,14 +7,17 @@ container, the cause of a failure by name, cleanup that leaves no container behi
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shlex
 import socket
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.docker.operators.docker import DockerOperator, fetch_logs
+from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from docker.errors import APIError, DockerException, NotFound
@@ -28,8 +31,18 @@ if TYPE_CHECKING:
 
 VOLUME = "/shared_volume"
 LOG_TAIL = 20
+LINE_LENGTH = 500
 # The supervisor kills this process five seconds after asking it to stop: the container gets less.
 STOP_SECONDS = 3
+# What task.json says of a container before it is made.
+NOTHING_YET: dict[str, Any] = {
+    "image_id": None,
+    "container_id": None,
+    "exit_code": None,
+    "oom_killed": False,
+    "log_tail": [],
+    "docker_run": None,
+}
 
 
 class StageFailed(AirflowException):
@@ -73,6 +86,7 @@ class StageOperator(DockerOperator):
         contract = read_contract(stage)
         self.stage = stage
         self.resources_of_stage = contract["resources"]
+        self.killed = False
         super().__init__(
             task_id=kwargs.pop("task_id", stage),
             doc_md=contract["summary"],
@@ -88,24 +102,37 @@ class StageOperator(DockerOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # type: ignore[override]
         """Run the container and return the stage's summary, the last line of its output."""
-        note = TaskNote(context)
-        lines: list[str] = []
+        note = TaskNote(context, **NOTHING_YET, image=self.image)
+        tail: deque[str] = deque(maxlen=LOG_TAIL)
         try:
+            self.remove_leftovers(context)
             self.create(context, note)
-            self.follow(lines)
-            summary = self.summary_or_failure(lines)
+            self.follow(tail)
+            summary = self.summary_or_failure(tail)
+            for outlet in self.outlets:
+                context["outlet_events"][outlet].extra = summary["metrics"]
         except (Exception, AirflowTaskTimeout) as error:
             failure = self.explain(error)
-            note.fail(**self.describe(failure), log_tail=lines[-LOG_TAIL:])
-            context["ti"].xcom_push("failure", {"task_id": self.task_id, **self.describe(failure)})
             self.log.error("%s: %s %s", failure.cause, failure.message, failure.advice)
+            # Who has Airflow stop a task gives it its last state too: no other try follows.
+            known = self.describe(failure) | {"retried": failure.retried and not self.killed}
+            note.fail(**known, log_tail=list(tail))
+            context["ti"].xcom_push("failure", {"task_id": self.task_id, **known})
             raise failure from None
         finally:
             self.remove()
-        note.succeed(exit_code=0, oom_killed=False, log_tail=lines[-LOG_TAIL:])
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = summary["metrics"]
+        note.succeed(exit_code=0, log_tail=list(tail))
         return summary
+
+    def remove_leftovers(self, context: Context) -> None:
+        """Remove what an earlier try of this task could not, because Airflow or the proxy died."""
+        mine = self.labels_of(context)
+        mine.pop("ad-click.try")
+        labels = [f"{name}={value}" for name, value in mine.items()]
+        for container in self.cli.containers(all=True, filters={"label": labels}):
+            self.log.warning("removing the container of an earlier try, %s", container["Id"])
+            self.container = container
+            self.remove()
 
     def create(self, context: Context, note: TaskNote) -> None:
         """Create the container from an image that is there; nothing is ever pulled."""
@@ -119,6 +146,7 @@ class StageOperator(DockerOperator):
             )
         source = self.volume_source()
         environment = {"OMP_NUM_THREADS": str(max(1, round(self.resources_of_stage["cpus"])))}
+        note.update(image_id=images[0]["Id"], docker_run=self.by_hand(source, environment))
         self.container = self.cli.create_container(
             image=self.image,
             command=self.command,
@@ -126,12 +154,7 @@ class StageOperator(DockerOperator):
             labels=self.labels_of(context),
             host_config=self.cli.create_host_config(**self.host_config(source)),
         )
-        note.update(
-            image=self.image,
-            image_id=images[0]["Id"],
-            container_id=self.container["Id"],
-            docker_run=self.by_hand(source, environment),
-        )
+        note.update(container_id=self.container["Id"])
 
     def volume_source(self) -> str:
         """Return the host's side of the shared volume: that of this very container's mount."""
@@ -190,39 +213,36 @@ class StageOperator(DockerOperator):
         words += self.command or []
         return shlex.join(words)
 
-    def follow(self, lines: list[str]) -> None:
-        """Start the container; pass its output to the task's log and to ``lines`` until it ends."""
+    def follow(self, tail: deque[str]) -> None:
+        """Start the container; pass its output to the task's log and to ``tail`` until it ends."""
         stream = self.cli.attach(self.container["Id"], stdout=True, stderr=True, stream=True)
         self.cli.start(self.container["Id"])
-        lines += fetch_logs(stream, self.log)
+        if self.killed:  # while the container was being made: on_kill found none to stop
+            self.stop()
+        for line in whole_lines(stream):
+            self.log.info("%s", line)
+            tail.append(line)
 
-    def summary_or_failure(self, lines: list[str]) -> dict[str, Any]:
+    def summary_or_failure(self, tail: Sequence[str]) -> dict[str, Any]:
         """Return the summary that the stage left, or raise the failure by its cause."""
-        code = self.cli.wait(self.container["Id"])["StatusCode"]
-        summary = last_summary(lines, self.stage)
-        if code == 0 and summary:
+        exit_code = self.cli.wait(self.container["Id"])["StatusCode"]
+        oom_killed = self.cli.inspect_container(self.container["Id"])["State"]["OOMKilled"]
+        summary = last_summary(tail, self.stage)
+        if exit_code == 0 and summary:
             return summary
         codes = read_exit_codes()
-        limits = self.resources_of_stage
-        oom_killed = self.cli.inspect_container(self.container["Id"])["State"]["OOMKilled"]
+        cause = exit_code
         if oom_killed:
-            code, message = 137, f"{self.stage} needed more than its limit of {limits['memory']}"
-        elif code in (137, 143):
-            code, message = 143, "a person or the engine stopped the container"
-        elif summary and summary["error"]:
+            limit = self.resources_of_stage["memory"]
+            cause, message = 137, f"{self.stage} needed more than its limit of {limit}"
+        elif exit_code in (137, 143):
+            cause, message = 143, "a person or the engine stopped the container"
+        elif summary and summary["error"] and exit_code in codes:
             message = summary["error"]["message"]
         else:
-            message = f"the container ended with exit code {code} and left no report"
-            message += f"; its last line: {lines[-1]}" if lines else ""
-            code = 70
-        entry = codes.get(code, codes[70])
-        raise StageFailed(
-            entry["cause"],
-            message,
-            advice=entry["advice"],
-            retried=entry["retried"],
-            exit_code=code,
-        )
+            cause, message = 70, f"the container ended with exit code {exit_code} and no summary"
+            message += f"; its last line: {printable(tail[-1])}" if tail else ""
+        raise StageFailed(**codes[cause], message=message, exit_code=exit_code)
 
     def explain(self, error: BaseException) -> StageFailed:
         """Return any error as the failure that it is, with its cause by name."""
@@ -236,7 +256,8 @@ class StageOperator(DockerOperator):
                 advice="Raise `timeout_seconds` under [resources] in the stage's stage.toml.",
                 retried=True,
             )
-        if isinstance(error, APIError):
+        # 503 is the proxy's own answer, where the engine gives none.
+        if isinstance(error, APIError) and error.status_code != 503:
             return StageFailed(
                 "Docker refused",
                 f"the engine did not accept the container: {error.explanation or error}",
@@ -265,13 +286,14 @@ class StageOperator(DockerOperator):
             "message": failure.message,
             "advice": failure.advice,
             "exit_code": failure.exit_code,
-            "oom_killed": failure.exit_code == 137,
+            "oom_killed": failure.cause == "out of memory",
             "retried": failure.retried,
         }
 
     def remove(self) -> None:
-        """Remove the container, running or not."""
+        """Remove the container; one that still runs is asked to end first."""
         if self.container:
+            self.stop()
             try:
                 self.cli.remove_container(self.container["Id"], force=True, v=True)
             except NotFound:
@@ -280,14 +302,39 @@ class StageOperator(DockerOperator):
                 self.log.warning("container %s is left behind: %s", self.container["Id"], error)
             self.container = None  # type: ignore[assignment]
 
+    def stop(self) -> None:
+        """Ask the container to end, and kill it if it has not after STOP_SECONDS."""
+        try:
+            self.cli.stop(self.container["Id"], timeout=STOP_SECONDS)
+        except NotFound:
+            pass
+        except (DockerException, OSError) as error:
+            self.log.warning("container %s does not stop: %s", self.container["Id"], error)
+
     def on_kill(self) -> None:
         """Stop the container; ``execute``, which then sees its end, does the rest."""
+        self.killed = True
         if self.container:
             self.log.info("stopping container %s", self.container["Id"])
-            self.cli.stop(self.container["Id"], timeout=STOP_SECONDS)
+            self.stop()
 
 
-def last_summary(lines: list[str], stage: str) -> dict[str, Any] | None:
+def whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream as each is complete; the stream is cut anywhere, also in one."""
+    rest = ""
+    for text in codecs.iterdecode(chunks, "utf-8", errors="replace"):
+        *lines, rest = (rest + text).split("\n")
+        yield from (line.rstrip() for line in lines)
+    if rest:
+        yield rest.rstrip()
+
+
+def printable(text: str) -> str:
+    """Return the start of a text of any length, with nothing in it that is not for reading."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:LINE_LENGTH])
+
+
+def last_summary(lines: Sequence[str], stage: str) -> dict[str, Any] | None:
     """Return the summary in the last line of a stage's output, or None where it left none."""
     try:
         summary = json.loads(lines[-1])

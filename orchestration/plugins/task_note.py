@@ -1,5 +1,6 @@
 """``task.json``: what the orchestration knows of a task, beside what the stage reports itself."""
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
 class TaskNote:
     """One task's ``runs/<run>/<task>/task.json``, rewritten as the task goes on."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, **known: Any) -> None:
         ti = context["ti"]
         self.path = VOLUME / "runs" / ti.run_id / ti.task_id / "task.json"
         # Airflow tries again while this try's number is not above the highest it may retry.
@@ -28,6 +29,7 @@ class TaskNote:
             "seconds": None,
             "cause": None,
             "message": None,
+            **known,
         }
         self.write()
 
@@ -53,15 +55,20 @@ class TaskNote:
     def write(self) -> None:
         """Write the note, whole or not at all.
 
-        A volume that cannot be written is what the task itself will report: not a second error.
+        A volume that cannot be written is what the task itself will report: not a second error. So
+        is a run id that starts with a dot, which Airflow takes: ``..`` is not the name of a run.
         """
+        if self.content["run_id"].startswith("."):
+            return
         temporary = self.path.with_name(f".task.json.{os.getpid()}")
+        text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self.content, indent=2, ensure_ascii=False) + "\n")
+            temporary.write_text(text, encoding="utf-8")
             temporary.replace(self.path)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def now() -> str:

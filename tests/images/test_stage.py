@@ -678,20 +678,62 @@ def test_sigterm_while_outputs_are_written_leaves_nothing(toy):
     assert [p.name for p in toy.volume.folder("toy").iterdir()] == ["report.json"]
 
 
-def test_sigterm_after_the_outputs_are_in_place_exits_0(toy):
+def test_scratch_folder_is_out_of_the_works_reach_before_it_is_removed(run, monkeypatch):
+    reachable = []
+    with stage.scratch_folder(run):
+        run.output("made.txt").write_text("x")
+        scratch, rmtree = run.scratch, shutil.rmtree
+        monkeypatch.setattr(
+            stage.shutil,
+            "rmtree",
+            lambda path, **options: (reachable.append(scratch.exists()), rmtree(path, **options)),
+        )
+    assert (reachable, list(run.folder.iterdir())) == ([False], [])
+
+
+def test_sigterm_while_outputs_are_moved_waits_until_all_are_in_place(toy):
     work = """
-    import stage, threading
-    run.lock.acquire()
-    finish = stage.Ending.finish
-    def late(self, error):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.2)
-        return finish(self, error)
-    stage.Ending.finish = late
+    import stage
+    flush = stage.flush
+    def late(path):
+        flush(path)
+        if path == run.folder:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.3)
+    stage.flush = late
     """
     ended = toy.run(work + ALL)
     assert (ended.code, ended.report["status"]) == (0, "done")
-    assert [line for line in ended.lines if line.startswith("{")] == [ended.lines[-1]]
+    assert toy.files() == ["figures/one.svg", "kept.txt", "made.txt", "report.json"]
+
+
+def test_sigterm_after_the_outputs_are_in_place_exits_0(toy):
+    work = """
+    commit = run.commit
+    def late():
+        commit()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(600)
+    run.commit = late
+    """
+    ended = toy.run(work + ALL)
+    assert (ended.code, ended.report["status"], len(ended.report["outputs"])) == (0, "done", 3)
+
+
+def test_sigterm_while_a_failure_is_reported_changes_nothing(toy):
+    work = """
+    import stage
+    finish = stage.Ending.finish
+    def late(self, error):
+        stage.Ending.finish = finish
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)
+        return finish(self, error)
+    stage.Ending.finish = late
+    raise StageError(66, "the reason")
+    """
+    ended = toy.run(work)
+    assert (ended.code, ended.message) == (66, "the reason")
 
 
 def test_ctrl_c_exits_143(toy):

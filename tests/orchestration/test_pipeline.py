@@ -228,9 +228,7 @@ def test_a_task_marked_failed_stops_its_container_and_says_so(
     run_id = stack.trigger()
     stack.until(lambda: str(len(stack.stage_output(run_id, "build_model", "progress.json"))), {"1"})
     path = f"/api/v2/dags/ml_pipeline_advertising/dagRuns/{stack_quote(run_id)}"
-    stack.airflow(
-        "PATCH", f"{path}/taskInstances/build_model", {"new_state": "failed", "dry_run": False}
-    )
+    stack.airflow("PATCH", f"{path}/taskInstances/build_model", {"new_state": "failed"})
     assert stack.wait(run_id) == "failed"
     stack.until(lambda: str(stack.containers()), {"[]"})
     report = stack.read_json(run_id, "build_model/report.json")

@@ -1,0 +1,161 @@
+"""Airflow as these tests import it: with a home of its own, and the contracts of this checkout."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+# Airflow reads its environment when it is first imported, which is before any fixture.
+os.environ["AIRFLOW_HOME"] = HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "false"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "false"
+os.environ["AD_CLICK_IMAGES"] = str(ROOT / "images")
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, Any]:
+    """The DAGs, as the DAG processor reads them."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(ROOT / "orchestration" / "dags")
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+    return bag.dags
+
+
+@pytest.fixture
+def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared volume of the test's own; its path has a space."""
+    import task_note
+
+    folder = tmp_path / "shared volume"
+    folder.mkdir()
+    (folder / ".ad-click-volume").touch()
+    monkeypatch.setattr(task_note, "VOLUME", folder)
+    return folder
+
+
+class Instance(SimpleNamespace):
+    """What tasks ask of their task instance; keeps what they push."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep a value."""
+        self.pushed[key] = value
+
+    def xcom_pull(self, task_ids: Any, key: str = "return_value") -> Any:
+        """Return what the tasks named pushed, as Airflow does: a list for a list of tasks."""
+        if isinstance(task_ids, str):
+            return self.xcoms.get((task_ids, key))
+        return [self.xcoms[task, key] for task in task_ids if (task, key) in self.xcoms]
+
+
+@pytest.fixture
+def context() -> Callable[..., dict[str, Any]]:
+    """Makes the context of one try of a task."""
+
+    def make(task_id: str, **known: Any) -> dict[str, Any]:
+        given = {"dag_id": "dag", "run_id": "manual__1", "try_number": 1, "max_tries": 2}
+        ti = Instance(task_id=task_id, pushed={}, xcoms={}, **given | known)
+        return {"ti": ti, "run_id": ti.run_id, "outlet_events": {}}
+
+    return make
+
+
+@pytest.fixture
+def execute() -> Callable[[Any, dict[str, Any]], Any]:
+    """Runs a task's ``execute`` as Airflow's task runner does."""
+    import contextvars
+
+    from airflow.sdk.bases.operator import ExecutorSafeguard
+
+    def run(task: Any, context: dict[str, Any]) -> Any:
+        copied = contextvars.copy_context()
+        copied.run(ExecutorSafeguard.tracker.set, task)
+        return copied.run(task.execute, context)
+
+    return run
+
+
+class Mailbox:
+    """Keeps the mails that a server took; refuses every recipient at refused.example."""
+
+    def __init__(self) -> None:
+        self.mails: list[Envelope] = []
+
+    async def handle_RCPT(
+        self, server: Any, session: Any, envelope: Envelope, address: str, options: Any
+    ) -> str:
+        """Take a recipient or refuse it."""
+        if address.endswith("@refused.example"):
+            return "550 5.1.1 no such\x1bmailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        """Keep a mail."""
+        self.mails.append(envelope)
+        return "250 kept"
+
+
+def knows(server: Any, session: Any, envelope: Any, mechanism: str, login: Any) -> AuthResult:
+    """The only account is `me` with the password `secret`."""
+    return AuthResult(success=(login.login, login.password) == (b"me", b"secret"))
+
+
+class ImplicitTLS(Controller):
+    """A server that speaks TLS from its first byte, as on port 465."""
+
+    def _trigger_server(self) -> None:
+        # Controller would greet itself, with a client that trusts public authorities alone.
+        import socket
+
+        with socket.create_connection((self.hostname, self.port)) as plain:
+            context = ssl._create_unverified_context()
+            with context.wrap_socket(plain) as client:
+                client.recv(100)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Controller]]:
+    """Starts mail servers on 127.0.0.1; ``handler.mails`` are those that one took."""
+    started: list[Controller] = []
+
+    def start(*, implicit_tls: ssl.SSLContext | None = None, **options: Any) -> Controller:
+        kind = ImplicitTLS if implicit_tls else Controller
+        if options.pop("login", False):
+            options |= {"authenticator": knows, "auth_required": True, "auth_require_tls": False}
+        server = kind(
+            Mailbox(), hostname="127.0.0.1", port=free_port(), ssl_context=implicit_tls, **options
+        )
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of 127.0.0.1 at which nothing listens."""
+    return free_port()
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

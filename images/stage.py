@@ -62,6 +62,7 @@ ENTRY_KEYS = {
         *("exclusive_minimum", "exclusive_maximum", "enum", "pattern"),
     },
 }
+BEAT_SECONDS = 1.0
 LOG_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 log = logging.getLogger("stage")
@@ -234,6 +235,7 @@ class Run:
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     outputs: list[dict[str, Any]] = field(default_factory=list)
+    said: dict[str, Any] = field(default_factory=dict)
     scratch: Path | None = None
     committed: bool = False
     # Held while something is moved into place, so that SIGTERM never ends the process half-way.
@@ -255,7 +257,7 @@ class Run:
 
     def path(self, relative: str) -> Path:
         """Return the path of a file on the volume; one that leaves the volume is refused (2)."""
-        path = None if "\0" in relative else (self.volume / relative).resolve()
+        path = None if "\0" in relative else Path(os.path.realpath(self.volume / relative))
         if path is None or not path.is_relative_to(self.volume):
             raise StageError(2, f"path {relative!r} leaves the shared volume; name one inside it")
         return path
@@ -319,13 +321,12 @@ class Run:
     def progress(self, fraction: float, message: str) -> None:
         """Say how far the work is, 0 to 1, in the log and in ``progress.json``."""
         log.info("%3.0f %% %s", 100 * fraction, message)
-        content = {
-            "stage": self.stage,
-            "run_id": self.run_id,
-            "fraction": round(fraction, 4),
-            "message": message,
-            "updated": timestamp(),
-        }
+        self.said = {"fraction": round(fraction, 4), "message": message}
+        self.write_progress()
+
+    def write_progress(self) -> None:
+        """Write ``progress.json``: what was said last, and that the stage is alive now."""
+        content = {"stage": self.stage, "run_id": self.run_id, **self.said, "updated": timestamp()}
         with self.lock:
             write_atomic(self.folder / "progress.json", to_json(content), flush=False)
 
@@ -514,6 +515,25 @@ def remove_scratch(run: Run) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def heartbeat(run: Run) -> Iterator[None]:
+    """Refresh ``progress.json`` while the work is silent, so that readers see that it goes on."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_SECONDS):
+            with contextlib.suppress(OSError):  # the work will meet it, and name it
+                run.write_progress()
+
+    thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def clear_former(run: Run) -> None:
     """Remove what an earlier try left, so that nothing stale passes for this one's result."""
     for name in ("report.json", *run.contract.outputs):
@@ -637,11 +657,12 @@ def perform(contract: Contract, arguments: list[str], ending: Ending) -> None:
     with scratch_folder(run):
         clear_former(run)
         run.progress(0, contract.summary)
-        run.check_inputs()
-        work = importlib.import_module(f"{contract.stage}.main").run
         try:
-            # What is no JSON is a crash here, not later, where the report is written.
-            run.metrics = json.loads(to_json(work(run)))
+            with heartbeat(run):
+                run.check_inputs()
+                work = importlib.import_module(f"{contract.stage}.main").run
+                # What is no JSON is a crash here, not later, where the report is written.
+                run.metrics = json.loads(to_json(work(run)))
         except StageError as refusal:
             if refusal.code in (65, 80):
                 run.commit(only_kept=True)
@@ -680,6 +701,11 @@ def main(stage: str, arguments: list[str]) -> int:
         error = as_stage_error(raised)
     ending.lock.acquire()  # for good: from here on SIGTERM changes nothing
     return ending.finish(error)
+
+
+def run_script(file: str) -> NoReturn:
+    """Run the stage whose ``main.py`` was started as a script; ``file`` is its ``__file__``."""
+    sys.exit(main(Path(file).resolve().parent.name, sys.argv[1:]))
 
 
 if __name__ == "__main__":

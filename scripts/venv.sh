@@ -49,6 +49,12 @@ install it (on Debian or Ubuntu: sudo apt install python3-venv)"
     .venv/bin/python3 -m pip install --quiet --disable-pip-version-check --require-hashes --requirement scripts/uv.txt
     # Exactly the lock: what it does not name any more is removed.
     UV_LINK_MODE=copy .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python3 requirements.txt
+    # The stages import stage.py by name, as they do in their images.
+    .venv/bin/python3 - "$PWD/images" << 'PYTHON'
+import sys, sysconfig
+with open(sysconfig.get_path("purelib") + "/ad_click_images.pth", "w") as file:
+    file.write(sys.argv[1] + "\n")
+PYTHON
     cp requirements.txt "$stamp"
 }
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from stage import Run, log
+from stage import Run, log, run_script
 
 SCALERS = {
     "standard": StandardScaler,
@@ -55,3 +55,7 @@ def make_model(*, scaler: str, C: float, max_iter: int, random_state: int) -> Pi
             ("classify", LogisticRegression(C=C, max_iter=max_iter, random_state=random_state)),
         ]
     )
+
+
+if __name__ == "__main__":
+    run_script(__file__)

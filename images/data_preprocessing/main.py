@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from stage import Run, data_refused
+from stage import Run, data_refused, run_script
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -20,3 +20,7 @@ def run(run: Run) -> dict[str, Any]:
 
     dropped = [column for column in available if column not in columns]
     return {"rows": features.num_rows, "features": len(columns) - 1, "dropped_columns": dropped}
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stage import RUN_ID, Run, log, read_report, timestamp
+from stage import RUN_ID, Run, log, read_report, run_script, timestamp
 
 ABANDONED_AFTER_SECONDS = 24 * 3600
 
@@ -93,3 +93,7 @@ def changed(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.pipeline import Pipeline
 
 from evaluate_model.figures import draw_figures
-from stage import Run, StageError
+from stage import Run, StageError, run_script
 
 INTERVAL_LEVEL = 0.95
 
@@ -95,3 +95,7 @@ def judge(measured: dict[str, Any], *, min_accuracy: float, min_roc_auc: float) 
         "passed": not reasons,
         "reasons": reasons,
     }
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from load_data.check import Violations, check_classes, to_table
 from load_data.read import read_cells
-from stage import Run, StageError, data_refused
+from stage import Run, StageError, data_refused, run_script
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -60,3 +60,7 @@ def check_parameters(run: Run, opened: dict[str, Any]) -> None:
                     f"run {run.run_id} was started on {name} {started_on}, not {value}; "
                     "start another run for it",
                 )
+
+
+if __name__ == "__main__":
+    run_script(__file__)

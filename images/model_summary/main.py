@@ -4,7 +4,7 @@ from typing import Any
 
 from model_summary.publish import publish
 from model_summary.text import write_summary
-from stage import Run, describe_file, timestamp
+from stage import Run, describe_file, run_script, timestamp
 
 MODEL = "logistic_regression_model.pkl"
 
@@ -62,3 +62,7 @@ def summarise(run: Run) -> dict[str, Any]:
         ),
         "model": describe_file(run.input(MODEL), run.volume),
     }
+
+
+if __name__ == "__main__":
+    run_script(__file__)

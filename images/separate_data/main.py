@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from stage import Run, data_refused
+from stage import Run, data_refused, run_script
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -57,3 +57,7 @@ def class_counts(target: pa.ChunkedArray) -> dict[str, int]:
     """Return how many rows each class has, keyed by the class as text."""
     counts = sorted(target.value_counts().to_pylist(), key=lambda count: str(count["values"]))
     return {str(count["values"]): count["counts"] for count in counts}
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stage import Run, StageError, describe_file, timestamp
+from stage import Run, StageError, describe_file, run_script, timestamp
 from start_pipeline.data_contract import read_contract
 
 # A run holds the rows as Parquet four times over, and Parquet is at most as large as its CSV.
@@ -48,3 +48,7 @@ def check_space(volume: Path, source_bytes: int) -> None:
             f"the shared volume has {free / 2**20:.0f} MiB free, a run on this data needs "
             f"{needed / 2**20:.0f} MiB; free some space or lower keep_runs",
         )
+
+
+if __name__ == "__main__":
+    run_script(__file__)

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from stage import Run, StageError, log
+from stage import Run, StageError, log, run_script
 
 MONITOR_URL = "http://monitor:5000"  # the service's name on the network that stage.toml asks for
 TRIES = 10
@@ -46,3 +46,7 @@ def ask(url: str) -> dict[str, Any]:
             log.warning("the monitor does not answer yet: %s", error)
             time.sleep(PAUSE_SECONDS)
     raise AssertionError("unreachable")
+
+
+if __name__ == "__main__":
+    run_script(__file__)

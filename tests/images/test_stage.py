@@ -206,6 +206,21 @@ def test_last_line_comes_after_what_was_written_to_standard_error(toy):
     assert ended.summary["status"] == "done"
 
 
+def test_silent_work_keeps_its_progress_fresh(toy):
+    work = ALL + """
+    run.progress(0.25, 'a quarter')
+    path = run.folder / 'progress.json'
+    first = path.read_text()
+    while path.read_text() == first:
+        time.sleep(0.05)
+    return {'first': first, 'later': path.read_text()}
+    """
+    ended = toy.run(work)
+    first, later = (json.loads(ended.summary["metrics"][key]) for key in ("first", "later"))
+    assert later.pop("updated") > first.pop("updated")
+    assert first == later
+
+
 def test_progress_is_told_while_the_stage_works_and_removed_at_its_end(toy):
     work = ALL + (
         "\n    run.progress(0.25, 'a quarter')"

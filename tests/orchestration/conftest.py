@@ -93,7 +93,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Envelope] = []
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's own name
         self, server: Any, session: Any, envelope: Envelope, address: str, options: Any
     ) -> str:
         """Take a recipient or refuse it."""
@@ -102,7 +102,9 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: Any, session: Any, envelope: Envelope
+    ) -> str:
         """Keep a mail."""
         self.mails.append(envelope)
         return "250 kept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 import tomllib
 from datetime import timedelta
@@ -49,7 +50,7 @@ def test_there_are_two_dags(dags):
 
 
 def test_edges_are_those_of_the_design(pipeline):
-    expected = set(zip(ORDER, ORDER[1:], strict=False))
+    expected = set(itertools.pairwise(ORDER))
     expected |= {(stage, "failure_email") for stage in ORDER}
     expected |= {("model_summary", "success_email"), ("success_email", "end_pipeline")}
     expected |= {(mail, "trigger_flask_api") for mail in MAILS}

@@ -18,7 +18,11 @@ TIMEOUT_SECONDS = 20
 HOSTNAME_MISMATCH = {62, 64}
 
 
-def send_test_mail(settings: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> str:
+class NoGreetingError(Exception):
+    """The server takes the connection and then says nothing."""
+
+
+def send_test_mail(settings: Mapping[str, str], timeout: float) -> str:
     """Send the mail and return the server's answer; what goes wrong is raised as it comes."""
     sender, recipient = settings["SMTP_EMAIL"], settings["AIRFLOW_VAR_TOSEND"]
     message = EmailMessage(policy=SMTP)
@@ -39,10 +43,13 @@ def connect(settings: Mapping[str, str], timeout: float) -> smtplib.SMTP:
     """Return a connection to the server, encrypted and logged in as the settings say."""
     host, port = settings["SMTP_HOST"], int(settings["SMTP_PORT"])
     context = ssl.create_default_context()
-    if is_true(settings, "SMTP_SSL"):
-        client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
-    else:
-        client = smtplib.SMTP(host, port, timeout=timeout)
+    try:
+        if is_true(settings, "SMTP_SSL"):
+            client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=timeout, context=context)
+        else:
+            client = smtplib.SMTP(host, port, timeout=timeout)
+    except smtplib.SMTPServerDisconnected as error:
+        raise NoGreetingError from error
     try:
         client.ehlo_or_helo_if_needed()
         if is_true(settings, "SMTP_STARTTLS"):
@@ -66,7 +73,7 @@ def expect(answer: tuple[int, bytes]) -> str:
     code, text = answer
     if not 200 <= code < 300:
         raise smtplib.SMTPResponseException(code, text)
-    return f"{code} {' '.join(text.decode(errors='replace').split())}"
+    return one_line(code, text)
 
 
 def explain(error: Exception, settings: Mapping[str, str]) -> str:
@@ -85,10 +92,15 @@ def explain(error: Exception, settings: Mapping[str, str]) -> str:
         )
     if isinstance(error, ssl.SSLError):
         return f"{server} does not start with TLS: set SMTP_SSL=false (587: SMTP_STARTTLS=true)"
-    if isinstance(error, smtplib.SMTPServerDisconnected):
+    if isinstance(error, NoGreetingError):
         return (
             f"{server} takes the connection but does not greet: for a TLS port such as 465 "
             "set SMTP_SSL=true and SMTP_STARTTLS=false"
+        )
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return (
+            f"{server} ends the conversation ({error}): check SMTP_STARTTLS, SMTP_USERNAME and "
+            "SMTP_PASSWORD, or try later"
         )
     if isinstance(error, socket.gaierror):
         return f"there is no host {settings['SMTP_HOST']!r}: correct SMTP_HOST"
@@ -123,19 +135,24 @@ def explain_certificate(error: ssl.SSLCertVerificationError) -> str:
 
 
 def said(error: smtplib.SMTPResponseException) -> str:
-    """Return what the server said, in one line."""
-    text = error.smtp_error
+    """Return what the server said."""
+    return one_line(error.smtp_code, error.smtp_error)
+
+
+def one_line(code: int, text: bytes | str) -> str:
+    """Return an answer as one line that does nothing to the terminal."""
     words = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return f"{error.smtp_code} {' '.join(words.split())}"
+    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    return f"{code} {' '.join(words.split())}"
 
 
-def main() -> None:
-    """Send the mail by the settings of the environment."""
+def main(timeout: float = TIMEOUT_SECONDS) -> None:
+    """Send the mail by the settings of the environment; ``timeout`` in seconds, of each answer."""
     settings = os.environ
     if not settings.get("AIRFLOW_VAR_TOSEND"):
         sys.exit("error: there is nobody to send to: set MAIL_TO in .env")
     try:
-        answer = send_test_mail(settings)
+        answer = send_test_mail(settings, timeout)
     except Exception as error:
         sys.exit(f"error: {explain(error, settings)}")
     print(

@@ -24,7 +24,9 @@ SECRETS = {
 }
 # Mirrors and package indexes other than the public ones, and folders of one machine.
 MACHINE = {
-    "an index or mirror": r"https?://[\w.-]*(mirror|artifactory|nexus|pypi\.)[\w.-]*\.\w+",
+    "an index or mirror": (
+        r"https?://[\w.-]*(mirror|artifactory|nexus|pypi\.)[\w.-]*\.(?!example)\w+"
+    ),
     "a folder of a person": r"(?<![\w.])/(home|Users|root)/(?!\.cache\b)\w",
     "this checkout's folder": rf"{re.escape(str(ROOT))}\b",
 }

@@ -182,7 +182,7 @@ def test_image_runs_as_nobody_special_and_holds_no_build_tools(word, images) -> 
     script = "for tool in gcc cc uv pip pip3 git make; do command -v $tool; done; id -u"
     done = images.shell(word, script)
     assert done.stdout.split() == [str(images.user[0])]
-    tests = images.shell(word, "find /opt/venv /app -type d -name tests | head -n 3")
+    tests = images.shell(word, "find /opt/venv /app -path '*/tests/test_*.py' | head -n 3")
     assert tests.stdout == ""
 
 

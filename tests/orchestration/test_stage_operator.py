@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from docker.errors import APIError
@@ -191,7 +192,9 @@ def test_only_a_cause_that_is_not_retried_fails_at_once(error, action):
 
 
 def api_error(status: int, text: str) -> APIError:
-    return APIError("error", SimpleNamespace(status_code=status), text)
+    response = requests.Response()
+    response.status_code = status
+    return APIError("error", response, text)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,12 @@ run 'make images'"
 volume=$(cd "${SHARED_VOLUME:-./shared_volume}" && pwd) || fail 66 "there is no folder ${SHARED_VOLUME:-./shared_volume}: \
 run 'make env'"
 
+declared() { sed -nE "s/^$1 = \"?([^\"]*)\"?$/\1/p" "$contract"; }
+
 # The contract's network: none, or one of the stack's.
-network=$(sed -nE 's/^network = "(.*)"/\1/p' "$contract")
+network=$(declared network)
 [ "$network" = none ] || network=${COMPOSE_PROJECT_NAME:-ad-click}_$network
-exec docker run --rm --init --network "$network" --user "$PIPELINE_UID:$PIPELINE_GID" \
-    --volume "$volume:/shared_volume" "$image" "${@:2}"
+exec docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges:true \
+    --memory "$(declared memory)" --memory-swap "$(declared memory)" --cpus "$(declared cpus)" \
+    --pids-limit "$(declared pids)" --network "$network" --user "$PIPELINE_UID:$PIPELINE_GID" \
+    --mount "type=bind,source=$volume,target=/shared_volume" "$image" "${@:2}"

@@ -207,7 +207,9 @@ def test_last_line_comes_after_what_was_written_to_standard_error(toy):
 
 
 def test_silent_work_keeps_its_progress_fresh(toy):
-    work = ALL + """
+    work = (
+        ALL
+        + """
     run.progress(0.25, 'a quarter')
     path = run.folder / 'progress.json'
     first = path.read_text()
@@ -215,6 +217,7 @@ def test_silent_work_keeps_its_progress_fresh(toy):
         time.sleep(0.05)
     return {'first': first, 'later': path.read_text()}
     """
+    )
     ended = toy.run(work)
     first, later = (json.loads(ended.summary["metrics"][key]) for key in ("first", "later"))
     assert later.pop("updated") > first.pop("updated")

@@ -28,7 +28,12 @@ an index that can"
 say "images: building (the whole log goes to .build/images.log)"
 mkdir -p .build
 started=$SECONDS
-if ! bake "$@" > .build/images.log 2>&1 < /dev/null; then
+build() { bake "$@" > .build/images.log 2>&1 < /dev/null; }
+
+network_failed() { grep -qE 'operation timed out|Read timed out|Connection reset|Temporary failure' .build/images.log; }
+
+# What was built is kept: after a hiccup of the network the second try goes on where the first ended.
+if ! build "$@" && ! { network_failed && say "images: the network failed, trying once more" && build "$@"; }; then
     cat .build/images.log >&2
     fail 70 "the images could not be built: $(explain .build/images.log)"
 fi

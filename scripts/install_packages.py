@@ -42,6 +42,13 @@ UNUSED = (
     "pyarrow/libarrow_s3.*",
     "pyarrow/*.so.*.*.*",
 )
+# Many images are built at once: few connections each, and patience with an index that lets them wait.
+PATIENCE = {
+    "UV_CONCURRENT_DOWNLOADS": "8",
+    "UV_HTTP_CONNECT_TIMEOUT": "60",
+    "UV_HTTP_TIMEOUT": "120",
+    "UV_HTTP_RETRIES": "8",
+}
 # Imported by its own package at run time although it lies among the tests.
 KEPT = ("numpy/_core/tests/__init__.py", "numpy/_core/tests/_natype.py")
 
@@ -49,6 +56,7 @@ KEPT = ("numpy/_core/tests/__init__.py", "numpy/_core/tests/_natype.py")
 def build_environment() -> dict[str, str]:
     """Return the environment with the host's authorities and package index, where it has them."""
     environment = dict(os.environ, UV_LINK_MODE="copy", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    environment |= PATIENCE
     ca = SECRETS / "ca"
     if ca.exists() and ca.stat().st_size:
         environment |= {"SSL_CERT_FILE": str(ca), "PIP_CERT": str(ca)}

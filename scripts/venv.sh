@@ -48,7 +48,7 @@ install it (on Debian or Ubuntu: sudo apt install python3-venv)"
     fi
     .venv/bin/python3 -m pip install --quiet --disable-pip-version-check --require-hashes --requirement scripts/uv.txt
     # Exactly the lock: what it does not name any more is removed.
-    UV_LINK_MODE=copy .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python3 requirements.txt
+    UV_LINK_MODE=copy UV_HTTP_TIMEOUT=120 UV_HTTP_CONNECT_TIMEOUT=60 UV_HTTP_RETRIES=8 .venv/bin/uv pip sync --quiet --require-hashes --python .venv/bin/python3 requirements.txt
     # The stages import stage.py by name, as they do in their images.
     .venv/bin/python3 - "$PWD/images" << 'PYTHON'
 import sys, sysconfig

@@ -42,7 +42,7 @@ UNUSED = (
     "pyarrow/libarrow_s3.*",
     "pyarrow/*.so.*.*.*",
 )
-# Many images are built at once: few connections each, and patience with an index that lets them wait.
+# Many images are built at once: few connections each, and patience with an index that is busy.
 PATIENCE = {
     "UV_CONCURRENT_DOWNLOADS": "8",
     "UV_HTTP_CONNECT_TIMEOUT": "60",

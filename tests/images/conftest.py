@@ -122,7 +122,12 @@ class Volume:
 
     def end(self, process: subprocess.Popen[str], name: str, run_id: str = "demo") -> Ended:
         """Wait for a started stage."""
-        printed, errors = process.communicate(timeout=120)
+        try:
+            printed, errors = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         # Lines as Docker's log driver cuts them, on the line feed alone.
         lines = printed.removesuffix("\n").split("\n")
         return Ended(process.returncode, lines, errors, self.report(name, run_id))

@@ -129,9 +129,6 @@ server.sendmail("a@example.com", ["b@example.com"], "Subject: hello\\n\\nbody")
         subprocess.check_call(["docker", "exec", container, "python3", "-c", send])
         [mail] = (folder / "new").iterdir()
         assert b"Subject: hello" in mail.read_bytes()
-        health = inspect("mailbox")["Config"]["Healthcheck"]["Test"]
-        assert health[0] == "CMD"
-        subprocess.check_call(["docker", "exec", container, *health[1:]])
         subprocess.check_call(["docker", "stop", "--time=60", container], stdout=subprocess.DEVNULL)
         state = json.loads(subprocess.check_output(["docker", "inspect", container]))[0]["State"]
         assert state["ExitCode"] != 137  # ended by itself, not killed

@@ -21,6 +21,17 @@ stage_containers() { # more options of docker ps
     docker ps --filter "label=ad-click.project=$COMPOSE_PROJECT_NAME" "$@"
 }
 
+# Prints how many services there are and how many of them are well: healthy, or done where they end.
+count_services() {
+    local service state code health well=0
+    while read -r service state code health; do
+        case "$service $state $code $health" in
+            *" running 0 healthy" | "airflow-init exited 0 ") well=$((well + 1)) ;;
+        esac
+    done < <(compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}')
+    echo "$(compose config --services | wc -l) $well"
+}
+
 print_addresses() {
     # The password is for the person at the terminal; a log, such as CI's, is told where it stands.
     local password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE"

@@ -7,14 +7,9 @@ source scripts/compose.sh
 load_settings "$ENV_FILE"
 require_stack_settings
 
-all=$(compose config --services | wc -l)
-well=0
-while read -r service state code health; do
-    case "$service $state $code $health" in
-        *" running 0 healthy" | "airflow-init exited 0 ") well=$((well + 1)) ;;
-    esac
-    printf '  %-22s %s\n' "$service" "$state${health:+, $health}"
-done < <(compose ps --all --format '{{.Service}} {{.State}} {{.ExitCode}} {{.Health}}')
+compose ps --all --format '{{.Service}} {{.State}}{{with .Health}}, {{.}}{{end}}' |
+    while read -r service state; do printf '  %-22s %s\n' "$service" "$state"; done
+read -r all well < <(count_services)
 # Asked inside the monitor's container: no curl is needed, and no port.
 compose exec -T monitor python3 -c '
 import json, urllib.request

@@ -82,11 +82,27 @@ check_ports
 scripts/base_images.sh
 scripts/images.sh
 
-say "services: starting"
+# What the services are made of: their settings and images. Printed as one number, as settings hold secrets.
+fingerprint() {
+    { compose config && compose config --images | sort | xargs docker image inspect --format '{{.Id}}'; } |
+        sha256sum | cut -d ' ' -f 1
+}
+
 mkdir -p .build
+stamp=.build/up-$COMPOSE_PROJECT_NAME
+# Compose would run airflow-init again, which takes longer than all the rest where nothing has changed.
+if [ "$(cat "$stamp" 2> /dev/null)" = "$(fingerprint)" ] && read -r all well < <(count_services) && [ "$all" = "$well" ]; then
+    say "services: healthy, as they were"
+    print_addresses
+    exit
+fi
+
+say "services: starting"
+rm -f "$stamp"
 started=$SECONDS
 # The limit ends the wait for a service that starts again and again.
 timeout --foreground 900 "${compose_command[@]}" up --detach --wait --remove-orphans > "$log" 2>&1 ||
     explain_failure
+fingerprint > "$stamp"
 say "services: healthy after $((SECONDS - started)) s"
 print_addresses

@@ -34,6 +34,7 @@ class Stack:
     """A running stack, as its users meet it: by HTTP, by its volume, by make."""
 
     settings: dict[str, str]
+    started: str = ""  # what make up printed
     token: str = ""
 
     @property
@@ -189,8 +190,7 @@ def stack(settings: dict[str, str]) -> Iterator[Stack]:
     volume = ROOT / settings["SHARED_VOLUME"]
     for folder in ("runs", "model", "mailbox/new"):
         shutil.rmtree(volume / folder, ignore_errors=True)
-    make("up")
-    stack = Stack(settings)
+    stack = Stack(settings, make("up").stdout)
     stack.log_in()
     stack.until(lambda: str(dag_is_there(stack)), {"True"})
     yield stack

@@ -261,6 +261,18 @@ def test_smtp_test_says_what_the_server_answered(stack: Any, run_make: Any) -> N
     assert "mailbox:1025; the server answered: 250" in done.stdout
 
 
+def test_a_stack_that_is_well_is_left_alone(stack: Any, run_make: Any) -> None:
+    assert "services: healthy, as they were" in run_make("up").stdout
+
+
+def test_a_stopped_service_is_started_again(stack: Any, run_make: Any) -> None:
+    project = stack.settings["COMPOSE_PROJECT_NAME"]
+    subprocess.run(["docker", "stop", f"{project}-mailbox-1"], check=True, capture_output=True)
+    assert run_make("status", check=False).returncode != 0
+    assert "services: starting" in run_make("up").stdout
+    run_make("status")
+
+
 def test_status_shows_each_service_and_the_newest_run(stack: Any, run_make: Any) -> None:
     done = run_make("status")
     for word in ("airflow-scheduler", "docker-proxy", "mailbox", "running, healthy", "newest run"):

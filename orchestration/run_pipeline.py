@@ -22,6 +22,7 @@ DAG = "ml_pipeline_advertising"
 ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 POLL_SECONDS = 0.5
 STARTUP_SECONDS = 120
+PATIENCE_SECONDS = 120
 
 
 class Airflow:
@@ -42,12 +43,25 @@ class Airflow:
         with urllib.request.urlopen(request, data, timeout=30) as response:
             return json.load(response)
 
+    def look(self, path: str) -> Any:
+        """Return the answer to a question; on a busy machine one that is late is asked again."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.call("GET", path)
+            except urllib.error.HTTPError:
+                raise
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+
     def wait_for_dag(self) -> None:
         """Wait until the DAG is there, as after the first start; unpause it if it is paused."""
         deadline = time.monotonic() + STARTUP_SECONDS
         while True:
             try:
-                dag = self.call("GET", f"/api/v2/dags/{DAG}")
+                dag = self.look(f"/api/v2/dags/{DAG}")
                 break
             except urllib.error.HTTPError as error:
                 if error.code != 404 or time.monotonic() > deadline:
@@ -72,8 +86,8 @@ class Airflow:
         path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
         seen: dict[str, str] = {}
         while True:
-            state = self.call("GET", path)["state"]
-            tasks = self.call("GET", f"{path}/taskInstances?order_by=start_date")["task_instances"]
+            state = self.look(path)["state"]
+            tasks = self.look(f"{path}/taskInstances?order_by=start_date")["task_instances"]
             for task in tasks:
                 if seen.get(task["task_id"]) != task["state"]:
                     seen[task["task_id"]] = task["state"]

@@ -63,13 +63,13 @@ class Stack:
             headers["Authorization"] = f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=RUN_LIMIT_SECONDS) as response:
             return json.load(response)
 
     def monitor(self, path: str) -> tuple[int, str]:
         """Return the status and the body of a page of the monitor."""
         try:
-            with urllib.request.urlopen(self.monitor_url + path, timeout=30) as response:
+            with urllib.request.urlopen(self.monitor_url + path, timeout=120) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:

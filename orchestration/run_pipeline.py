@@ -148,7 +148,9 @@ def print_result(run_id: str) -> dict[str, Any]:
     metrics = read_json(folder / "evaluate_model" / "metrics.json")
     if metrics:
         low, high = metrics["accuracy_interval"]
-        print(f"\n  accuracy   {metrics['accuracy']:.4f}  (95 % interval {low:.4f} to {high:.4f},")
+        level = 100 * metrics["interval_level"]
+        interval = f"{level:.0f} % interval {low:.4f} to {high:.4f}"
+        print(f"\n  accuracy   {metrics['accuracy']:.4f}  ({interval},")
         print(f"                      majority class {metrics['baseline_accuracy']:.4f})")
         for name, words in (("roc_auc", "ROC AUC"), ("log_loss", "log loss"), ("f1", "F1")):
             print(f"  {words:10} {metrics[name]:.4f}")

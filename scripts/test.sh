@@ -25,4 +25,6 @@ scripts/engine.sh
 scripts/base_images.sh
 scripts/images.sh
 scripts/lint.sh
+# What this command was told is not meant for those that the tests run.
+unset MAKEFLAGS MFLAGS ARGS STAGE SOURCE DATASET PARAMETERS
 exec .venv/bin/python3 -m pytest "$@"

@@ -26,5 +26,5 @@ scripts/base_images.sh
 scripts/images.sh
 scripts/lint.sh
 # What this command was told is not meant for those that the tests run.
-unset MAKEFLAGS MFLAGS ARGS STAGE SOURCE DATASET PARAMETERS
+unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS
 exec .venv/bin/python3 -m pytest "$@"

@@ -59,10 +59,10 @@ images: base-images ## build every image (ARGS="build_model" for one of them)
 venv: ## .venv, in which stages, monitor, tests and tools run without Docker
 	@scripts/venv.sh
 
-lock: venv ## resolve all requirements.in anew and write the locks
+lock: ## resolve all requirements.in and the monitor's package.json anew and write the locks
 	@scripts/lock.sh
 
-.PHONY: test lint tables clean
+.PHONY: test lint tables messages screenshots clean
 test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
 	@scripts/test.sh $(ARGS)
 
@@ -72,7 +72,13 @@ lint: venv ## style, format and types
 tables: venv ## write the README's tables from the contracts
 	@.venv/bin/python3 scripts/generate_tables.py
 
+messages: venv ## gather the monitor's texts into the catalogs of its translations
+	@.venv/bin/python3 scripts/messages.py
+
+screenshots: venv ## take the README's pictures (ARGS="http://localhost:5001" for another monitor)
+	@.venv/bin/python3 scripts/screenshots.py $(ARGS)
+
 clean: ## delete what tools made in the checkout: .venv, caches, build logs; no data, no settings, no image
-	@rm -rf .venv .build .test .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .build .test images/monitor/static/vendor images/monitor/translations/*/LC_MESSAGES/*.mo .mypy_cache .pytest_cache .ruff_cache
 	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@echo "clean: done"

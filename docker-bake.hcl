@@ -22,8 +22,8 @@ target "common" {
     VERSION    = VERSION
     REVISION   = REVISION
   }
-  # The host's authorities and package index: seen by a build step, kept by no image.
-  secret = ["id=ca,src=.build/ca", "id=index,src=.build/index"]
+  # The host's authorities, package index and npm registry: seen by a build step, kept by no image.
+  secret = ["id=ca,src=.build/ca", "id=index,src=.build/index", "id=npm,src=.build/npm"]
 }
 
 target "stage" {

@@ -1,14 +1,13 @@
 """Measure what running stages under Airflow costs, beside the same containers without it.
 
-`make bench` runs this on the stack that is up, and writes benchmarks/results.json and the tables of
-benchmarks/README.md. Only ratios of figures taken side by side in one session mean something: the
+``make bench ARGS="pipeline"`` runs this on the stack that is up, and writes results.json and the
+tables of README.md. Only ratios of figures taken side by side in one session mean something: the
 machine's speed cancels out.
 """
 
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -16,9 +15,11 @@ import time
 import tomllib
 import urllib.parse
 import urllib.request
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from results import origin, save
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG = "ml_pipeline_advertising"
@@ -131,8 +132,7 @@ def summarise(measured: dict[str, Any], sizes: dict[str, Any]) -> dict[str, Any]
     times = measured["stages"]
     starts = {stage: statistics.median(times[stage]) / bare for stage in times}
     return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": {"cpus": os.cpu_count(), "kernel": platform.release()},
+        **origin(),
         "repeats": len(measured["dag_run"]),
         "dag_run_seconds": median["dag_run"],
         "plain_chain_seconds": median["plain_chain"],
@@ -179,12 +179,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     results = summarise(measure_runs(Airflow(), repeats), measure_sizes())
-    folder = ROOT / "benchmarks"
-    (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    readme = folder / "README.md"
-    before, start, rest = readme.read_text().partition("<!-- figures: written by make bench -->\n")
-    _, end, after = rest.partition("\n<!-- end -->")
-    readme.write_text(before + start + tables(results) + end + after)
+    save("pipeline", results, tables(results))
     print(tables(results))
 
 

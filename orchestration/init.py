@@ -1,7 +1,7 @@
-"""Bring Airflow's database to this version and give the administrator the password of .env.
+"""Bring Airflow's database to this version and give its two accounts the passwords of .env.
 
 Runs to its end before any other part of Airflow, at every start of the stack. One process does what
-three `airflow` commands would, each of which loads Airflow again and shows the password to `ps`.
+five `airflow` commands would, each of which loads Airflow again and shows the password to `ps`.
 """
 
 import os
@@ -9,6 +9,9 @@ import sys
 
 from airflow.cli.cli_parser import get_parser
 from sqlalchemy.exc import OperationalError
+
+# The monitor's account, which reads and changes nothing.
+VIEWER = "monitor"
 
 
 def airflow(*arguments: str) -> None:
@@ -18,8 +21,10 @@ def airflow(*arguments: str) -> None:
 
 
 def main() -> None:
-    """Migrate the database, then make the administrator or reset the password."""
-    user, password = os.environ["AIRFLOW_ADMIN_USER"], os.environ["AIRFLOW_ADMIN_PASSWORD"]
+    """Migrate the database, then make each account or reset its password."""
+    administrator = os.environ["AIRFLOW_ADMIN_USER"]
+    if administrator.lower() == VIEWER:  # as Airflow compares names
+        sys.exit(f"error: AIRFLOW_ADMIN_USER of .env is {VIEWER}, the monitor's account: change it")
     try:
         airflow("db", "migrate")
     except OperationalError as error:
@@ -30,9 +35,15 @@ def main() -> None:
             "one of an older .env. Put that value back, or delete the database with its "
             "history: VOLUMES=1 make down"
         )
+    set_account(administrator, os.environ["AIRFLOW_ADMIN_PASSWORD"], "Admin")
+    set_account(VIEWER, os.environ["AIRFLOW_VIEWER_PASSWORD"], "Viewer")
+
+
+def set_account(user: str, password: str, role: str) -> None:
+    """Make an account, or give one that is there its password; its role then stays as it is."""
     account = ("--username", user, "--password", password)
     airflow(
-        *("users", "create", *account, "--role", "Admin"),
+        *("users", "create", *account, "--role", role),
         *("--firstname", "Ad", "--lastname", "Click", "--email", f"{user}@localhost"),
     )
     airflow("users", "reset-password", *account)

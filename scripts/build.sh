@@ -20,10 +20,11 @@ bake() { # targets
     for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
         if [ -n "${!name:-}" ]; then options+=(--set "*.args.$name=${!name}"); fi
     done
-    # Inside the checkout, as bake reads no file outside of it without being asked; the index may hold a password.
+    # Inside the checkout, as bake reads no file outside of it without being asked; an address may hold a password.
     (umask 077 && mkdir -p .build &&
         cat "$(host_ca)" > .build/ca &&
-        printf '%s' "${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-}}" > .build/index)
+        printf '%s' "${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-}}" > .build/index &&
+        printf '%s' "${NPM_CONFIG_REGISTRY:-${npm_config_registry:-}}" > .build/npm)
     # The builder inside the engine: the only one that sees the engine's own images, such as a base image that
     # was built here, and that leaves its results there.
     BUILDX_BUILDER=$(docker context show) docker buildx bake --file docker-bake.hcl --progress plain "${options[@]}" "$@"

@@ -33,9 +33,12 @@ count_services() {
 }
 
 print_addresses() {
-    # The password is for the person at the terminal; a log, such as CI's, is told where it stands.
-    local password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE"
-    if [ -t 1 ]; then password=$AIRFLOW_ADMIN_PASSWORD; fi
+    # The passwords are for the person at the terminal; a log, such as CI's, is told where they stand.
+    local password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE" login="login with MONITOR_PASSWORD of $ENV_FILE"
+    if [ -t 1 ]; then password=$AIRFLOW_ADMIN_PASSWORD login="login with the password ${MONITOR_PASSWORD:-}"; fi
+    if [ -z "${MONITOR_PASSWORD:-}" ]; then
+        login="no login, reachable from this machine only; MONITOR_PASSWORD in $ENV_FILE opens it"
+    fi
     say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $password)"
-    say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}"
+    say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}  ($login)"
 }

@@ -17,7 +17,7 @@ generated() { # NAME: the value that .env.example leaves to this script; nothing
         PIPELINE_GID) own_id -g ;;
         AIRFLOW_FERNET_KEY) head -c 32 /dev/urandom | base64 | tr '+/' '-_' ;;
         AIRFLOW_ADMIN_PASSWORD) random_hex 12 ;;
-        POSTGRES_PASSWORD) random_hex 24 ;;
+        AIRFLOW_VIEWER_PASSWORD | POSTGRES_PASSWORD) random_hex 24 ;;
         AIRFLOW_JWT_SECRET | AIRFLOW_SECRET_KEY) random_hex 48 ;;
     esac
 }

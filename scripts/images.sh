@@ -12,7 +12,9 @@ export VERSION REVISION
 
 # One sentence on the commonest causes, from the words of the tools that met them.
 explain() { # log
-    if grep -qE 'CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer' "$1"; then
+    if grep -q 'error: the browser assets' "$1"; then
+        grep -m 1 -oE 'the browser assets .*' "$1"
+    elif grep -qE 'CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer' "$1"; then
         echo "a proxy on the way has a certificate that the build does not know: set SSL_CERT_FILE to the bundle \
 that holds its authority"
     elif grep -qE 'Temporary failure|name resolution|dns error|Connection refused|timed out|Could not connect' "$1"; then

@@ -29,4 +29,7 @@ load_settings() { # file
     while IFS= read -r name; do
         [ -n "${!name+set}" ] || export "$name=$(value_of "$name" "$1")"
     done < <(sed -nE 's/^([A-Za-z_][A-Za-z0-9_]*)=.*/\1/p' "$1")
+    # A monitor without a login stays on this machine; docker-compose.yaml can't say "if".
+    export MONITOR_BIND_ADDRESS=127.0.0.1
+    if [ -n "${MONITOR_PASSWORD:-}" ]; then MONITOR_BIND_ADDRESS=${BIND_ADDRESS:-127.0.0.1}; fi
 }

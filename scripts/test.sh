@@ -5,6 +5,17 @@
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
+source scripts/apt.sh
+
+# For the tests marked `browser`.
+install_browser() {
+    command -v chromium > /dev/null && return
+    if is_root && command -v apt-get > /dev/null; then
+        say "browser: installing chromium"
+        install_packages chromium && return
+    fi
+    say "browser: there is no chromium, which the tests of pages need (on Debian: sudo apt install chromium)"
+}
 
 free_ports() { # how many
     .venv/bin/python3 - "$1" << 'PYTHON'
@@ -25,6 +36,7 @@ scripts/engine.sh
 scripts/base_images.sh
 scripts/images.sh
 scripts/lint.sh
+install_browser
 # What this command was told is not meant for those that the tests run.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS
 exec .venv/bin/python3 -m pytest "$@"

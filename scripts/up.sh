@@ -19,10 +19,10 @@ or set COMPOSE_PROJECT_NAME in $ENV_FILE to another name"
     fi
 }
 
-listens() { # port
-    local address=$BIND_ADDRESS
+listens() { # address, port
+    local address=$1
     if [ "$address" = 0.0.0.0 ]; then address=127.0.0.1; fi
-    (exec 3<> "/dev/tcp/$address/$1") 2> /dev/null
+    (exec 3<> "/dev/tcp/$address/$2") 2> /dev/null
 }
 
 # Prints who listens at a port, as far as this user may know.
@@ -36,9 +36,9 @@ holder() { # port
     fi
 }
 
-check_port() { # name of the setting
+check_port() { # name of the setting, address
     local port=${!1} own
-    listens "$port" || return 0
+    listens "$2" "$port" || return 0
     own=$(docker ps --quiet --filter "publish=$port" \
         --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")
     [ -n "$own" ] || fail 1 "port $port is taken$(holder "$port"): set $1 in $ENV_FILE to a free port"
@@ -47,8 +47,8 @@ check_port() { # name of the setting
 check_ports() {
     [ "$AIRFLOW_PORT" != "$MONITOR_PORT" ] ||
         fail 1 "AIRFLOW_PORT and MONITOR_PORT are both $AIRFLOW_PORT in $ENV_FILE: give them two ports"
-    check_port AIRFLOW_PORT
-    check_port MONITOR_PORT
+    check_port AIRFLOW_PORT "$BIND_ADDRESS"
+    check_port MONITOR_PORT "$MONITOR_BIND_ADDRESS"
 }
 
 # Prints the services that stand in the way, the one that ended badly before those that are not healthy.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make venv: a local virtual environment (.venv) with every package of requirements.txt: what runs the tests and
-# the tools, and each stage and the monitor without Docker.
+# the tools, and each stage and the monitor without Docker; and the files that the monitor's pages load.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -25,6 +25,12 @@ find_python() {
     return 1
 }
 
+# The authorities that this host trusts, for those of its tools that do not look there.
+trust_host() {
+    local ca=${PIP_CERT:-$(host_ca)}
+    [ "$ca" = /dev/null ] || export PIP_CERT=$ca SSL_CERT_FILE=${SSL_CERT_FILE:-$ca}
+}
+
 up_to_date() {
     [ -x .venv/bin/python3 ] && .venv/bin/python3 -c '' 2> /dev/null && cmp -s requirements.txt "$stamp"
 }
@@ -39,10 +45,6 @@ install it (on Debian or Ubuntu: sudo apt install python3-venv)"
         python=$(find_python) || fail 69 "this system has no Python from 3.11 to 3.13: install one"
     fi
     say "venv: installing $(grep -c '==' requirements.txt) packages for $("$python" --version) into .venv"
-    PIP_CERT=${PIP_CERT:-$(host_ca)}
-    [ "$PIP_CERT" != /dev/null ] || PIP_CERT=
-    SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
-    export PIP_CERT SSL_CERT_FILE
     if ! [ -x .venv/bin/python3 ] || ! .venv/bin/python3 -c '' 2> /dev/null; then
         "$python" -m venv --clear .venv
     fi
@@ -58,5 +60,18 @@ PYTHON
     cp requirements.txt "$stamp"
 }
 
+# The monitor reads its translations compiled; without them it speaks English.
+compile_messages() {
+    local po
+    for po in images/monitor/translations/*/LC_MESSAGES/messages.po; do
+        [ "${po%.po}.mo" -nt "$po" ] \
+            || .venv/bin/pybabel --quiet compile --input-file "$po" --output-file "${po%.po}.mo"
+    done
+}
+
+trust_host
 if ! up_to_date; then make_venv; fi
+# Says nothing and asks no host for anything where they are those of the lock.
+.venv/bin/python3 scripts/install_assets.py images/monitor images/monitor/static/vendor
+compile_messages
 say "venv: .venv is ready ($(.venv/bin/python3 --version))"

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / os.environ.get("ENV_FILE", ".test/.env")
@@ -43,16 +44,18 @@ class Stack:
         return ROOT / self.settings["SHARED_VOLUME"]
 
     @property
+    def airflow_url(self) -> str:
+        """Airflow's address as the links have it, for a browser."""
+        return f"http://localhost:{self.settings['AIRFLOW_PORT']}"
+
+    @property
     def monitor_url(self) -> str:
         """The monitor's address."""
         return f"http://127.0.0.1:{self.settings['MONITOR_PORT']}"
 
-    def log_in(self) -> None:
-        """Get a token with the generated password."""
-        account = {
-            "username": self.settings["AIRFLOW_ADMIN_USER"],
-            "password": self.settings["AIRFLOW_ADMIN_PASSWORD"],
-        }
+    def log_in(self, user: str, password: str) -> None:
+        """Get a token with a generated password."""
+        account = {"username": user, "password": password}
         self.token = self.airflow("POST", "/auth/token", account)["access_token"]
 
     def airflow(self, method: str, path: str, body: object = None) -> Any:
@@ -191,7 +194,7 @@ def stack(settings: dict[str, str]) -> Iterator[Stack]:
     for folder in ("runs", "model", "mailbox/new"):
         shutil.rmtree(volume / folder, ignore_errors=True)
     stack = Stack(settings, make("up").stdout)
-    stack.log_in()
+    stack.log_in(settings["AIRFLOW_ADMIN_USER"], settings["AIRFLOW_ADMIN_PASSWORD"])
     stack.until(lambda: str(dag_is_there(stack)), {"True"})
     yield stack
     make("down", VOLUMES="1")
@@ -204,6 +207,21 @@ def dag_is_there(stack: Stack) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         return False
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; a test opens a context or a page of its own in it."""
+    path = shutil.which("chromium")
+    if path is None:
+        # Under CI a test that is left out would look like one that passed.
+        left_out = pytest.fail if os.environ.get("CI") else pytest.skip
+        left_out("there is no chromium: `make test` as root on Debian installs it")
+    with sync_playwright() as playwright:
+        # The pages are the project's own; its sandbox works neither for root nor in a container.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
-"""What docker-compose.yaml promises about every service, read from the file."""
+"""What docker-compose.yaml promises about every service: read from the file, and some tried."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 LONG_RUNNING = sorted(set(SERVICES) - {"airflow-init"})
 SECRETS = sorted(set(re.findall(r"\$\{(\w*(?:KEY|SECRET|PASSWORD))\b", TEXT)))
+# A mail server may ask for none, and the monitor need not.
+OPTIONAL_SECRETS = {"SMTP_PASSWORD", "MONITOR_PASSWORD"}
+# Made of other settings by scripts/settings.sh.
+COMPUTED = {"MONITOR_BIND_ADDRESS"}
 
 each_service = pytest.mark.parametrize("service", sorted(SERVICES))
 each_long_running = pytest.mark.parametrize("service", LONG_RUNNING)
@@ -125,11 +130,37 @@ def test_monitor_needs_nothing_of_airflow():
     assert "depends_on" not in SERVICES["monitor"]
 
 
+def test_monitor_reaches_the_api_and_nothing_else_of_airflow():
+    assert set(SERVICES["monitor"]["networks"]) == {"live", "monitor"}
+    assert members("live") == {"airflow-apiserver", "monitor"}
+    assert COMPOSE["networks"]["live"]["internal"] is True
+    assert SERVICES["monitor"]["environment"]["AIRFLOW_API_URL"] == "http://airflow-apiserver:8080"
+
+
+def test_airflow_and_the_monitor_know_the_addresses_that_readers_use():
+    airflow = "${AIRFLOW_URL:-http://localhost:${AIRFLOW_PORT:-8080}}"
+    monitor = "${MONITOR_URL:-http://localhost:${MONITOR_PORT:-5000}}"
+    assert SERVICES["monitor"]["environment"]["AIRFLOW_URL"] == airflow
+    assert SERVICES["airflow-apiserver"]["environment"]["MONITOR_URL"] == monitor
+
+
+def test_monitor_writes_its_index_and_nothing_else():
+    writable = {
+        target for target, mount in mounts("monitor").items() if not mount.get("read_only", False)
+    }
+    assert writable == {SERVICES["monitor"]["environment"]["INDEX"]} == {"/index"}
+    assert "index" in COMPOSE["volumes"]
+    # Without this folder in the image the volume would be root's.
+    dockerfile = (ROOT / "images" / "monitor" / "Dockerfile").read_text()
+    assert "install -d -m 1777 /index" in dockerfile
+
+
 def test_ports_are_bound_to_the_address_of_the_settings():
     published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     assert published == {
         "airflow-apiserver": ["${BIND_ADDRESS:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"],
-        "monitor": ["${BIND_ADDRESS:-127.0.0.1}:${MONITOR_PORT:-5000}:5000"],
+        # So that a plain `docker compose up` never opens a page that has no login.
+        "monitor": ["${MONITOR_BIND_ADDRESS:-127.0.0.1}:${MONITOR_PORT:-5000}:5000"],
     }
 
 
@@ -162,10 +193,10 @@ def test_scheduler_keeps_the_host_name_by_which_it_finds_itself():
 def test_every_setting_is_in_the_example():
     example = (ROOT / ".env.example").read_text()
     used = set(re.findall(r"\$\{(\w+)", TEXT))
-    assert used - set(re.findall(r"^(\w+)=", example, re.MULTILINE)) == set()
+    assert used - set(re.findall(r"^(\w+)=", example, re.MULTILINE)) == COMPUTED
 
 
-@pytest.mark.parametrize("name", [name for name in SECRETS if name != "SMTP_PASSWORD"])
+@pytest.mark.parametrize("name", sorted(set(SECRETS) - OPTIONAL_SECRETS))
 def test_secret_has_no_default(name: str):
     assert set(re.findall(rf"\$\{{{name}([^}}]*)\}}", TEXT)) == {":?is missing, run make env"}
 
@@ -173,4 +204,36 @@ def test_secret_has_no_default(name: str):
 def test_secret_reaches_only_who_needs_it():
     assert users_of("SMTP_PASSWORD") == {"airflow-scheduler"}
     assert users_of("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
+    assert users_of("AIRFLOW_VIEWER_PASSWORD") == {"airflow-init", "monitor"}
+    assert users_of("MONITOR_PASSWORD") == {"monitor"}
     assert users_of("POSTGRES_PASSWORD") == members("database")
+
+
+@pytest.mark.stack
+def test_monitor_keeps_its_index_and_reaches_no_other_service_than_the_api(stack: Any):
+    program = """
+import os, pathlib, socket
+pathlib.Path(os.environ["INDEX"], "test").write_text("")
+pathlib.Path(os.environ["INDEX"], "test").unlink()
+for host, port in (
+    ("airflow-apiserver", 8080), ("postgres", 5432), ("docker-proxy", 2375), ("mailbox", 1025)
+):
+    try:
+        socket.create_connection((host, port), 5).close()
+        print(host)
+    except OSError:
+        pass
+"""
+    monitor = f"{stack.settings['COMPOSE_PROJECT_NAME']}-monitor-1"
+    command = ["docker", "exec", monitor, "python3", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["airflow-apiserver"]
+
+
+@pytest.mark.stack
+def test_monitor_without_a_password_listens_on_this_machine_only(stack: Any):
+    monitor = f"{stack.settings['COMPOSE_PROJECT_NAME']}-monitor-1"
+    command = ["docker", "port", monitor, "5000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"127.0.0.1:{stack.settings['MONITOR_PORT']}"]
+    assert "(no login, reachable from this machine only; MONITOR_PASSWORD in" in stack.started

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from flask import Blueprint, Response, send_file
 
 from .current import check_volume, current_volume
-from .files import UnreadableError
-from .volume import RUN_ID, NotFoundError
+from .reading.files import UnreadableError
+from .reading.volume import RUN_ID, NotFoundError
 
 SHOWN = {
     ".svg": "image/svg+xml",
@@ -34,9 +34,14 @@ def artifact(run_id: str, name: str) -> Response:
     try:
         file = current_volume().tree.open(f"runs/{run_id}/{name}")
     except FileNotFoundError:
-        raise NotFoundError(f"Run {run_id} has no file {name}.") from None
+        raise NotFoundError("Run %(run)s has no file %(file)s.", run=run_id, file=name) from None
     except UnreadableError as reason:
-        raise NotFoundError(f"{name} of run {run_id} {reason}, so it is not shown.") from None
+        raise NotFoundError(
+            "%(file)s of run %(run)s is not shown: it %(reason)s.",
+            file=name,
+            run=run_id,
+            reason=reason,
+        ) from None
     kind = SHOWN.get(path.suffix)
     response = send_file(
         file,

@@ -1,10 +1,22 @@
 # ruff: noqa: N999 (the name is gunicorn's)
 """gunicorn's settings for the monitor; its command line and GUNICORN_CMD_ARGS stand above them."""
 
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 # The package is found from any working folder, in the image (/app) and in a checkout (images/).
 pythonpath = str(Path(__file__).resolve().parent.parent)
+sys.path.insert(0, pythonpath)
+
+from monitor.login import check_length  # noqa: E402 (found only now)
+
+# One line instead of the traceback that the application would end with.
+try:
+    check_length(os.environ.get("MONITOR_PASSWORD", ""))
+except ValueError as problem:
+    sys.exit(f"error: {problem}")
 
 # Inside the container every address; what the host opens is the compose file's decision.
 bind = "0.0.0.0:5000"
@@ -34,3 +46,10 @@ control_socket_disable = True
 # GUNICORN_CMD_ARGS="--access-logfile -" writes them to stdout.
 errorlog = "-"
 accesslog = None
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the thread that keeps the index whole, after the fork: no thread survives one."""
+    from monitor import start_sweeper
+
+    start_sweeper(worker.wsgi)

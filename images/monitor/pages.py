@@ -1,84 +1,127 @@
-"""The pages: the newest run's outcome, and any run by its id."""
+"""What every page's template can use."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import mimetypes
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from flask import Blueprint, redirect, render_template, url_for
-from werkzeug.wrappers import Response
+from flask import Flask, Response, current_app, request, send_from_directory
+from markupsafe import Markup
 
-from .current import check_volume, current_volume
-from .run import Run
+from .current import current_index, current_live
+from .language import exact, moment, reader, word
 
-FINISHED = ("success", "failed")
-# How far a page looks for the last run of the other outcome: each run costs some milliseconds.
-LOOK_BACK = 100
-PAGE_OF = {"success": "pages.success", "failed": "pages.failure"}
-
-blueprint = Blueprint("pages", __name__)
-blueprint.before_request(check_volume)
-
-
-@blueprint.context_processor
-def add_common() -> dict[str, Any]:
-    """Give every page the moment it was made."""
-    return {"now": datetime.now(UTC), "page_of": PAGE_OF}
-
-
-@blueprint.get("/")
-def home() -> str | Response:
-    """Lead to the outcome of the newest finished run; without one, show what there is."""
-    if finished := current_volume().newest_in(*FINISHED):
-        return redirect(url_for(PAGE_OF[finished.state]))
-    running = newest_in_progress()
-    return show_run(running) if running else render_template("empty.html")
+# Bootstrap's names for them.
+COLOURS = {
+    "success": "success",
+    "failed": "danger",
+    "running": "primary",
+    "up_for_retry": "warning",
+    "queued": "info",
+}
+TIME = Markup('<time datetime="{}" title="{}">{}</time>')
+NO_TIME = Markup("\N{EN DASH}")
+BADGE = Markup('<span class="badge text-bg-{}">{}</span>')
+YEAR = "public, max-age=31536000, immutable"
 
 
-@blueprint.get("/success")
-def success() -> str:
-    """Show the newest finished run if it succeeded, else say that it did not."""
-    return show_outcome("success")
+def init_app(app: Flask) -> None:
+    """Register what the templates share."""
+    app.context_processor(shared)
+    # Names of the environment, not of each page: macros that need no page are made only once.
+    app.jinja_env.globals |= {
+        "asset": asset,
+        "run_address": run_address,
+        "file_address": file_address,
+        "time": time_element,
+        "badge": badge,
+        "colour": lambda state: COLOURS.get(state, "secondary"),
+        "indexed": indexed,
+        "airflow_error": airflow_error,
+    }
+    app.add_template_filter(combined)
+    app.view_functions["static"] = send_asset
 
 
-@blueprint.get("/failure")
-def failure() -> str:
-    """Show the newest finished run if it failed, else say that it did not."""
-    return show_outcome("failed")
+def shared() -> dict[str, Any]:
+    """Return the values that every template knows."""
+    language, zone = reader()
+    return {
+        "languages": current_app.extensions["languages"],
+        "language": language,
+        "zone": zone,
+        "airflow_url": current_app.config["AIRFLOW_URL"].rstrip("/"),
+        "causes_advice": current_app.extensions["advice"],
+    }
 
 
-@blueprint.get("/runs/<run_id>")
-def run(run_id: str) -> str:
-    """Show any run."""
-    return show_run(current_volume().run(run_id))
+def time_element(time: datetime | None) -> Markup:
+    """Return a time as markup: in the reader's zone, with the exact one on hover."""
+    if time is None:
+        return NO_TIME
+    return TIME.format(time.isoformat(), exact(time), moment(time))
 
 
-def show_outcome(outcome: str) -> str:
-    """Show the newest finished run if its outcome is this one, else the truth and where to go."""
-    finished = current_volume().newest_in(*FINISHED)
-    running = newest_in_progress()
-    if finished and finished.state == outcome:
-        return show_run(finished, running)
-    if not (finished or running):
-        return render_template("empty.html")
-    return render_template(
-        "other_outcome.html",
-        outcome=outcome,
-        finished=finished,
-        running=running,
-        last=current_volume().newest_in(outcome, among=LOOK_BACK),
-        look_back=LOOK_BACK,
-    )
+def badge(state: str) -> Markup:
+    """Return a state as a coloured word."""
+    return coloured(state, word(state))
 
 
-def newest_in_progress() -> Run | None:
-    """Return the newest run if it has not finished."""
-    newest = next(current_volume().runs(), None)
-    return newest if newest and newest.state == "running" else None
+@lru_cache(maxsize=256)
+def coloured(state: str, text: str) -> Markup:
+    """Return the markup of a badge."""
+    return BADGE.format(COLOURS.get(state, "neutral"), text)
 
 
-def show_run(run: Run, running: Run | None = None) -> str:
-    """Return a run's page; ``running`` is a newer run to point to."""
-    return render_template(
-        "run.html", run=run, running=running, published_run=current_volume().published()
-    )
+def airflow_error() -> str | None:
+    """Return why Airflow's word is missing, or None."""
+    return current_live().error
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file, another one in each build, so that browsers keep it."""
+    return f"{request.script_root}/static/{name}?v={current_app.extensions['build']}"
+
+
+def run_address(run_id: str) -> str:
+    """Return the address of a run's page: what `url_for` gives, for lists of many.
+
+    No character of a run id needs quoting. A page in Airflow's frame leads to another one there.
+    """
+    place = "/embed" if request.blueprint == "embed" else ""
+    return f"{request.script_root}{place}/runs/{run_id}"
+
+
+def file_address(run_id: str, path: str) -> str:
+    """Return the address of a run's file."""
+    return f"{request.script_root}/runs/{run_id}/artifacts/{quote(path)}"
+
+
+def send_asset(filename: str) -> Response:
+    """Send a static file, the compressed one that lies beside it where the browser takes that."""
+    folder = Path(current_app.static_folder or "")
+    compressed = f"{filename}.gz"
+    zipped = request.accept_encodings.quality("gzip") > 0 and (folder / compressed).is_file()
+    kind, _ = mimetypes.guess_type(filename)
+    response = send_from_directory(folder, compressed if zipped else filename, mimetype=kind)
+    if zipped:
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    if "v" in request.args:
+        response.headers["Cache-Control"] = YEAR
+    return response
+
+
+def indexed() -> int | None:
+    """Return how many runs are indexed while not all are, else None."""
+    index = current_index()
+    return None if index.whole else sum(index.counts().values())
+
+
+def combined(arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the arguments of an address with others changed."""
+    return {**arguments, **more}

@@ -19,13 +19,14 @@ PAUSE_SECONDS = 2.0
 def run(run: Run) -> dict[str, Any]:
     """Write ``monitor.json``, the monitor's answer about this run."""
     base = os.environ.get("MONITOR_URL", MONITOR_URL)
-    url = f"{base}/api/status?run_id={urllib.parse.quote(run.run_id, safe='')}"
+    # What the monitor answers without a login: no stage is given a password.
+    url = f"{base}/health?run_id={urllib.parse.quote(run.run_id, safe='')}"
     answer = ask(url)
-    shown = answer.get("dag_info") or {}
+    shown = answer.get("run") or {}
     if shown.get("run_id") != run.run_id:
-        raise StageError(70, f"the monitor shows run {shown.get('run_id')!r} at {url}")
+        raise StageError(70, f"the monitor does not show the run {run.run_id!r} at {url}")
     run.write_json("monitor.json", answer)
-    return {"monitor_shows": shown.get("status")}
+    return {"monitor_shows": shown.get("state")}
 
 
 def ask(url: str) -> dict[str, Any]:

@@ -8,6 +8,22 @@ from pathlib import Path
 from typing import Any
 
 VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
+TRIES_KEPT = 20
+# What a note tells of each try before its own.
+TRY_KEYS = (
+    "try_number",
+    "state",
+    "started",
+    "ended",
+    "seconds",
+    "cause",
+    "message",
+    "exit_code",
+    "oom_killed",
+)
+LOST = "Airflow was stopped, or the task's process killed, before this try ended"
+# A stage can write here too: no longer file is taken for a note.
+LIMIT_BYTES = 1024 * 1024
 
 
 class TaskNote:
@@ -24,14 +40,26 @@ class TaskNote:
             "task_id": ti.task_id,
             "try_number": ti.try_number,
             "state": "running",
+            "queued": queued_time(ti),
             "started": now(),
             "ended": None,
             "seconds": None,
             "cause": None,
             "message": None,
+            "tries": former_tries(self.read(), ti),
             **known,
         }
         self.write()
+
+    def read(self) -> Any:
+        """Return what stands where the note will be: most often nothing, else an earlier try's."""
+        try:
+            # Of a pipe, which is no file, the reading might not end.
+            if not self.path.is_file() or self.path.stat().st_size > LIMIT_BYTES:
+                return None
+            return json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
 
     def update(self, **known: Any) -> None:
         """Add what is known now."""
@@ -64,13 +92,55 @@ class TaskNote:
         text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text, encoding="utf-8")
+            # A stage's words may hold half a character, which UTF-8 has no bytes for.
+            temporary.write_text(text, encoding="utf-8", errors="replace")
             temporary.replace(self.path)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
 
 
+def former_tries(note: Any, ti: Any) -> list[dict[str, Any]]:
+    """Return what an earlier try's note tells of it and of those before it, the oldest first.
+
+    A note of another task tells nothing. Nor does a try whose number is not below this one's: it is
+    this very try, begun again, or one of a run of the same name that Airflow has forgotten.
+    """
+    names = ("dag_id", "run_id", "task_id")
+    if not isinstance(note, dict) or any(note.get(name) != getattr(ti, name) for name in names):
+        return []
+    kept = note.get("tries")
+    found = {
+        entry["try_number"]: summarize_try(entry)
+        for entry in (*(kept if isinstance(kept, list) else ()), note)
+        if isinstance(entry, dict)
+        and isinstance(entry.get("try_number"), int)
+        and entry["try_number"] < ti.try_number
+    }
+    return [found[number] for number in sorted(found)][-TRIES_KEPT:]
+
+
+def summarize_try(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a try that is over: as in Airflow's history, failed or succeeded."""
+    summary = {key: entry.get(key) for key in TRY_KEYS}
+    if summary["state"] == "running":
+        summary |= {"cause": "lost", "message": LOST}
+    if summary["state"] != "success":
+        summary["state"] = "failed"
+    return summary
+
+
+def queued_time(ti: Any) -> str | None:
+    """Return when Airflow queued this try, or None: the task SDK 1.3 does not tell its tasks."""
+    queued = getattr(ti, "queued_dttm", None)
+    return iso(queued) if isinstance(queued, datetime) else None
+
+
 def now() -> str:
     """Return now in UTC, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC))
+
+
+def iso(time: datetime) -> str:
+    """Return a time in UTC, ISO 8601 with milliseconds."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

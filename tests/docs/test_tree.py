@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Hashes of packages, and another project's files.
-LOCKS = re.compile(r"(^|/)(requirements|uv|learn|table)\.txt$|/vendor/")
+# Hashes of packages.
+LOCKS = re.compile(r"(^|/)((requirements|uv|learn|table)\.txt|package-lock\.json)$")
 SECRETS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "a token of a well-known service": (

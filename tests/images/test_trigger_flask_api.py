@@ -11,7 +11,12 @@ import pytest
 from stage import StageError
 from trigger_flask_api import main
 
-SHOWN = {"status": "success", "dag_info": {"run_id": "demo", "status": "success"}}
+SHOWN = {
+    "status": "ok",
+    "volume": {"readable": True, "marker": True, "problem": None},
+    "newest_run": {"run_id": "newer", "state": "running", "age_seconds": 1.5},
+    "run": {"run_id": "demo", "state": "success"},
+}
 
 
 @pytest.fixture
@@ -55,24 +60,23 @@ def test_run_that_the_monitor_shows_exits_0(bare_volume, monitor):
     ended = bare_volume.run("trigger_flask_api")
     assert (ended.code, ended.summary["metrics"]) == (0, {"monitor_shows": "success"})
     assert bare_volume.read("trigger_flask_api/monitor.json") == SHOWN
-    assert monitor.asked == ["/api/status?run_id=demo"]
+    assert monitor.asked == ["/health?run_id=demo"]
 
 
 def test_run_id_is_quoted_in_the_address(bare_volume, monitor):
     run_id = "manual__2026-11-23T19:30:00+00:00"
-    monitor.answers.append((200, json.dumps({"dag_info": {"run_id": run_id}})))
+    monitor.answers.append((200, json.dumps({"run": {"run_id": run_id, "state": "failed"}})))
     assert bare_volume.run("trigger_flask_api", run_id=run_id).code == 0
-    assert monitor.asked == ["/api/status?run_id=manual__2026-11-23T19%3A30%3A00%2B00%3A00"]
+    assert monitor.asked == ["/health?run_id=manual__2026-11-23T19%3A30%3A00%2B00%3A00"]
 
 
-@pytest.mark.parametrize("answer", [{"dag_info": {"run_id": "x"}}, {"dag_info": None}, {}])
-def test_monitor_that_shows_another_run_exits_70(bare_volume, monitor, answer):
-    monitor.answers.append((200, json.dumps(answer)))
+@pytest.mark.parametrize("run", [{"run": {"run_id": "x", "state": "success"}}, {"run": None}, {}])
+def test_monitor_that_does_not_show_the_run_exits_70(bare_volume, monitor, run):
+    monitor.answers.append((200, json.dumps({"status": "ok", **run})))
     ended = bare_volume.run("trigger_flask_api")
-    shown = (answer.get("dag_info") or {}).get("run_id")
     assert (ended.code, ended.message) == (
         70,
-        f"the monitor shows run {shown!r} at {monitor.url}/api/status?run_id=demo",
+        f"the monitor does not show the run 'demo' at {monitor.url}/health?run_id=demo",
     )
     assert bare_volume.files("trigger_flask_api") == ["report.json"]
 
@@ -89,6 +93,7 @@ def test_monitor_that_starts_just_now_is_waited_for(bare_volume, monitor, quick)
     ("status", "body", "reason"),
     [
         (404, "{}", "HTTP Error 404: Not Found"),
+        (503, '{"status": "failing"}', "HTTP Error 503: Service Unavailable"),
         (200, "<html>", "Expecting value: line 1 column 1"),
         (200, "[1]", "cannot convert dictionary update sequence element"),
     ],
@@ -100,7 +105,7 @@ def test_monitor_that_never_answers_rightly_exits_70(
     ended = bare_volume.run("trigger_flask_api")
     assert (ended.code, len(monitor.asked)) == (70, 3)
     assert ended.message.startswith(
-        f"the monitor does not answer at {monitor.url}/api/status?run_id=demo: {reason}"
+        f"the monitor does not answer at {monitor.url}/health?run_id=demo: {reason}"
     )
     assert ended.message.endswith("; see its log: make logs")
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import urllib.error
+import urllib.request
 from typing import Any
 
 import pandas as pd
@@ -106,6 +107,23 @@ def test_the_monitor_shows_the_green_run(green: tuple[Any, str]) -> None:
     assert f"{metrics['accuracy']:.4f}" in stack.monitor("/success")[1]
 
 
+def test_the_monitor_knows_what_airflow_knows(green: tuple[Any, str]) -> None:
+    stack, _ = green
+    assert stack.monitor_json("/ready")["airflow"] == "answers"
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(green: tuple[Any, str]) -> None:
+    stack, run_id = green
+    address = f"{stack.monitor_url}/runs/{run_id}"
+    with urllib.request.urlopen(address) as answer:
+        etag = answer.headers["ETag"]
+    again = urllib.request.Request(address, headers={"If-None-Match": etag})
+    with pytest.raises(urllib.error.HTTPError) as unchanged:
+        urllib.request.urlopen(again)
+    with unchanged.value as error:
+        assert error.code == 304
+
+
 def test_a_run_leaves_no_container_behind(green: tuple[Any, str]) -> None:
     stack, _ = green
     assert stack.containers() == []
@@ -176,6 +194,36 @@ def test_a_malformed_file_is_refused_once_and_publishes_nothing(green: tuple[Any
     assert stack.containers() == []
 
 
+def test_markup_in_the_data_stays_text_on_every_page(green: tuple[Any, str]) -> None:
+    """A script tag in every text field, through stages, reports, mail and monitor."""
+    stack, _ = green
+    script = "<script>alert(1)</script>"
+    frame = pd.read_csv(stack.volume / "data" / "advertising.csv")
+    text = frame.select_dtypes("str").columns
+    assert len(text) >= 3
+    frame[text] = script
+    source = stack.add_data("markup.csv", frame.to_csv(index=False).encode())
+    run_id, state = stack.run(source=source)
+    assert state == "success"
+
+    frame["Age"] = frame["Age"].astype("str")
+    frame.loc[6, "Age"] = script
+    refused = stack.add_data("markup refused.csv", frame.to_csv(index=False).encode())
+    refused_id, state = stack.run(source=refused)
+    assert state == "failed"
+
+    pages = ["/home", "/runs", "/runs?q=script", "/success", "/failure", "/model", "/mails"]
+    pages += [f"/runs/{run}" for run in (run_id, refused_id)]
+    pages += [f"/embed/runs/{refused_id}", f"/compare?run={stack_quote(run_id)}"]
+    pages += [f"/mails/{path.name}" for path in (stack.volume / "mailbox" / "new").iterdir()]
+    for address in pages:
+        _, page = stack.monitor(address)
+        assert script not in page, address
+    assert "&lt;script&gt;alert(1)" in stack.monitor(f"/runs/{refused_id}")[1]
+    for mail in stack.mails(refused_id):
+        assert script not in texts(mail)[1]
+
+
 def test_a_missed_gate_is_not_retried_and_publishes_nothing(green: tuple[Any, str]) -> None:
     stack, _ = green
     before = stack.published()
@@ -199,7 +247,10 @@ def test_a_crash_is_retried_and_then_red(
     assert_failed_everywhere(
         stack, run_id, "data_preprocessing", "crashed", "RuntimeError", "made to fail"
     )
-    assert stack.read_json(run_id, "data_preprocessing/task.json")["exit_code"] == 70
+    note = stack.read_json(run_id, "data_preprocessing/task.json")
+    assert note["exit_code"] == 70
+    tries = [(t["try_number"], t["state"], t["cause"], t["exit_code"]) for t in note["tries"]]
+    assert tries == [(1, "failed", "crashed", 70), (2, "failed", "crashed", 70)]
 
 
 def test_the_trigger_form_refuses_a_bad_value_with_its_reason(stack: Any) -> None:

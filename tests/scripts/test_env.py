@@ -15,6 +15,7 @@ SECRETS = (
     "AIRFLOW_FERNET_KEY",
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_SECRET_KEY",
+    "AIRFLOW_VIEWER_PASSWORD",
     "POSTGRES_PASSWORD",
 )
 
@@ -63,6 +64,11 @@ def test_two_installations_share_no_secret(place):
     (place / ".env").unlink()
     make_env(place)
     assert all(first[name] != value for name, value in read(place).items() if name in SECRETS)
+
+
+def test_monitor_has_no_password_by_itself(place):
+    make_env(place)
+    assert read(place)["MONITOR_PASSWORD"] == ""
 
 
 def test_second_call_changes_nothing(place):
@@ -132,5 +138,5 @@ def test_example_knows_every_setting_that_is_used():
         used |= set(re.findall(r"\$\{([A-Z_]+)", path.read_text()))
     for name in re.findall(r'^variable "(\w+)"', (ROOT / "docker-bake.hcl").read_text(), re.M):
         used.add(name)
-    computed = {"VERSION", "REVISION"}
+    computed = {"VERSION", "REVISION", "MONITOR_BIND_ADDRESS"}
     assert used - computed <= set(example_names())

@@ -51,9 +51,10 @@ def test_image_says_what_it_is_and_of_which_revision(name):
 LEFT_OVERS = """
 import os, shutil
 from pathlib import Path
-for program in ("uv", "pip", "pip3", "gcc", "cc", "make"):
+for program in ("uv", "pip", "pip3", "node", "npm", "gcc", "cc", "make"):
     if shutil.which(program): print("program", program)
-for folder in ("/root/.cache", "/tools", "/run/secrets", "/var/cache/apt/archives", "/tmp"):
+folders = ("/root/.cache", "/tools", "/assets", "/run/secrets", "/var/cache/apt/archives", "/tmp")
+for folder in folders:
     for path in Path(folder).glob("*") if Path(folder).exists() else ():
         if path.name not in ("partial", "lock"): print("left", path)
 packages = next(Path("/opt/venv").glob("lib/python3*/site-packages"))
@@ -67,6 +68,14 @@ for path in packages.rglob("*"):
 @pytest.mark.parametrize("name", OWN)
 def test_image_holds_no_build_tool_cache_secret_or_test_suite(name):
     assert in_image(name, LEFT_OVERS) == ""
+
+
+def test_monitor_holds_its_translations_compiled():
+    program = """
+from pathlib import Path
+for path in Path("/app/monitor/translations").rglob("*.po"): print(path.with_suffix(".mo").exists())
+"""
+    assert in_image("monitor", program).split() == ["True"]
 
 
 UNCOMPILED = """
@@ -85,6 +94,25 @@ for folder in folders:
 @pytest.mark.parametrize("name", [*STAGES, "monitor"])
 def test_every_module_has_its_bytecode(name):
     assert in_image(name, UNCOMPILED) == ""
+
+
+ASSETS = """
+import json
+from pathlib import Path
+vendor = Path("/app/monitor/static/vendor")
+for name, files in json.loads(Path("/app/monitor/package.json").read_text())["assets"].items():
+    for file in files:
+        path = vendor / name / Path(file).name
+        if not path.is_file(): print("missing", path)
+        if path.suffix in (".css", ".js") and not path.with_name(path.name + ".gz").is_file():
+            print("not compressed", path)
+for path in [vendor, *vendor.rglob("*")]:
+    if path.stat().st_mode & 0o777 != (0o755 if path.is_dir() else 0o644): print("mode", path)
+"""
+
+
+def test_monitor_holds_what_its_pages_load():
+    assert in_image("monitor", ASSETS) == ""
 
 
 def test_stages_share_the_layers_of_what_they_share():

@@ -41,6 +41,13 @@ def test_taken_port_is_named_with_its_setting(tmp_path, taken_port, setting) -> 
     assert f"set {setting} in {tmp_path}/.env" in error
 
 
+def test_port_of_a_monitor_without_a_password_is_looked_for_on_this_machine(
+    tmp_path, taken_port
+) -> None:
+    done = up(tmp_path, BIND_ADDRESS="127.0.0.2", AIRFLOW_PORT=28765, MONITOR_PORT=taken_port)
+    assert f"error: port {taken_port} is taken" in done.stderr
+
+
 def test_one_port_for_both_pages_is_refused(tmp_path) -> None:
     done = up(tmp_path, AIRFLOW_PORT=28765, MONITOR_PORT=28765)
     assert done.returncode != 0

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
+from tests.images.monitor.airflow_server import AirflowServer
 
-from monitor import create_app
-from monitor.stages import STAGES
-from monitor.volume import Volume
+import monitor
+from monitor import SETTINGS, create_app
+from monitor.reading.index import Index
+from monitor.reading.live import Airflow, Poller
+from monitor.reading.stages import STAGES
+from monitor.reading.volume import Volume
+from monitor.reading.watch import Watch
 
-IMAGES = Path(__file__).resolve().parents[3] / "images"
 START = datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
 RUN = "manual__2026-11-23T19:30:00.123456+00:00"
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><path d="M0 3 L4 0"/></svg>'
 METRICS = {
@@ -37,10 +48,27 @@ METRICS = {
     "positive_share": 0.5133,
     "gate": {"min_accuracy": 0.9, "min_roc_auc": 0.5, "passed": True, "reasons": []},
 }
+PARAMETERS = {
+    "separate_data": {"test_size": 0.3, "random_state": 42, "stratify": True},
+    "build_model": {"C": 1.0, "max_iter": 1000, "scaler": "standard"},
+}
+VERSIONS = {"python": "3.13.5", "pandas": "3.0.1"}
+REFUSAL = {
+    "code": 80,
+    "cause": "quality gate missed",
+    "message": "accuracy 0.8 is below min_accuracy 0.9",
+}
 
 
 def iso(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def close(index: Index) -> None:
+    """Close this thread's connection: no test leaves one to be collected."""
+    if connection := getattr(index.local, "connection", None):
+        connection.close()
+        del index.local.connection
 
 
 @dataclass
@@ -57,16 +85,14 @@ class Builder:
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return path
 
-    def opened(self, run: str = RUN, *, started: datetime = START) -> None:
-        self.write(
-            f"runs/{run}/start_pipeline/run.json",
-            {
-                "run_id": run,
-                "dataset": "advertising",
-                "started": iso(started),
-                "source": {"path": "data/advertising.csv", "bytes": 107000, "sha256": "ab" * 32},
-            },
-        )
+    def opened(self, run: str = RUN, *, started: datetime = START, **more: Any) -> None:
+        content = {
+            "run_id": run,
+            "dataset": "advertising",
+            "started": iso(started),
+            "source": {"path": "data/advertising.csv", "bytes": 107000, "sha256": "ab" * 32},
+        }
+        self.write(f"runs/{run}/start_pipeline/run.json", content | more)
 
     def report(
         self,
@@ -77,6 +103,7 @@ class Builder:
         outputs: tuple[str, ...] = (),
         metrics: dict[str, Any] | None = None,
         error: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
         folder = f"runs/{run}/{stage}"
         made = []
@@ -85,23 +112,21 @@ class Builder:
             made.append(
                 {"path": f"{folder}/{name}", "bytes": path.stat().st_size, "sha256": "cd" * 32}
             )
-        self.write(
-            f"{folder}/report.json",
-            {
-                "stage": stage,
-                "run_id": run,
-                "status": "failed" if error else "done",
-                "started": iso(started),
-                "seconds": 1.5,
-                "parameters": {},
-                "inputs": [],
-                "outputs": made,
-                "metrics": metrics or {},
-                "versions": {"python": "3.13.5"},
-                "peak_memory_bytes": 1000000,
-                "error": error,
-            },
-        )
+        content = {
+            "stage": stage,
+            "run_id": run,
+            "status": "failed" if error else "done",
+            "started": iso(started),
+            "seconds": 1.5,
+            "parameters": PARAMETERS.get(stage, {}),
+            "inputs": [],
+            "outputs": made,
+            "metrics": metrics or {},
+            "versions": VERSIONS,
+            "peak_memory_bytes": 1000000,
+            "error": error,
+        }
+        self.write(f"{folder}/report.json", content | more)
 
     def task(self, task: str, state: str, run: str = RUN, **more: Any) -> None:
         started = more.pop("started", START)
@@ -111,18 +136,33 @@ class Builder:
             "task_id": task,
             "try_number": 1,
             "state": state,
+            "queued": None,
             "started": iso(started),
             "ended": None if state == "running" else iso(started + timedelta(seconds=2)),
             "seconds": None if state == "running" else 2.0,
             "cause": None,
             "message": None,
+            "tries": [],
         }
         if task in STAGES:
             command = f"docker run --rm localhost/ad-click/{task} --run-id {run}"
             content |= {"exit_code": 0, "log_tail": ["one", "two"], "docker_run": command}
         self.write(f"runs/{run}/{task}/task.json", content | more)
 
-    def progress(self, stage: str, fraction: float, run: str = RUN) -> None:
+    def attempt(self, number: int, started: datetime, **more: Any) -> dict[str, Any]:
+        """Return an earlier try of two seconds, as a later task.json keeps it."""
+        return {
+            "try_number": number,
+            "state": "failed",
+            "started": iso(started),
+            "ended": iso(started + timedelta(seconds=2)),
+            "seconds": 2.0,
+            "cause": "crashed",
+            "message": f"try {number} crashed",
+            "exit_code": 70,
+        } | more
+
+    def progress(self, stage: str, fraction: float, run: str = RUN, **more: Any) -> None:
         content = {
             "stage": stage,
             "run_id": run,
@@ -130,11 +170,27 @@ class Builder:
             "message": "fitting",
             "updated": iso(START + timedelta(seconds=30)),
         }
-        self.write(f"runs/{run}/{stage}/progress.json", content)
+        self.write(f"runs/{run}/{stage}/progress.json", content | more)
+
+    def metrics(self, run: str = RUN, **more: Any) -> None:
+        self.write(f"runs/{run}/evaluate_model/metrics.json", METRICS | more)
+
+    def validation(self, run: str = RUN, **more: Any) -> None:
+        content = {
+            "file": "data/advertising.csv",
+            "valid": True,
+            "rows": 1000,
+            "rows_dropped": 0,
+            "unknown_columns": [],
+            "violations": 0,
+            "violations_by_rule": {},
+            "first_violations": [],
+        }
+        self.write(f"runs/{run}/load_data/validation.json", content | more)
 
     def stages(self, names: tuple[str, ...], run: str, started: datetime, *, tasks: bool) -> None:
         outputs = {
-            "load_data": ("table.parquet", "validation.json"),
+            "load_data": ("table.parquet",),
             "build_model": ("logistic_regression_model.pkl",),
             "evaluate_model": ("metrics.json", "figures/roc_curve.svg"),
             "model_summary": ("model_summary.txt", "model_summary.json"),
@@ -147,8 +203,10 @@ class Builder:
             self.report(stage, run, started=at, outputs=made, metrics=metrics)
             if tasks:
                 self.task(stage, "success", run, started=at)
+        if "load_data" in names:
+            self.validation(run)
         if "evaluate_model" in names:
-            self.write(f"runs/{run}/evaluate_model/metrics.json", METRICS)
+            self.metrics(run)
 
     def success(self, run: str = RUN, *, started: datetime = START, tasks: bool = True) -> None:
         self.stages(STAGES, run, started, tasks=tasks)
@@ -171,12 +229,22 @@ class Builder:
             self.task("load_data", "failed", run, started=at, **reason)
             self.task("failure_email", "success", run, started=at + timedelta(seconds=3))
 
+    def refusal(self, run: str = RUN, *, started: datetime = START) -> None:
+        """A run whose model missed the quality gate."""
+        self.stages(STAGES[:5], run, started, tasks=True)
+        at = started + timedelta(seconds=15)
+        self.report("evaluate_model", run, started=at, error=REFUSAL)
+        told = {"exit_code": REFUSAL["code"]} | {k: REFUSAL[k] for k in ("cause", "message")}
+        self.task("evaluate_model", "failed", run, started=at, **told)
+        gate = {"passed": False, "min_accuracy": 0.9, "reasons": [REFUSAL["message"]]}
+        self.metrics(run, accuracy=0.8, gate=gate)
+
     def running(self, run: str = RUN, *, started: datetime = START) -> None:
         self.stages(STAGES[:4], run, started, tasks=True)
         self.task("build_model", "running", run, started=started + timedelta(seconds=12))
         self.progress("build_model", 0.4, run)
 
-    def publish(self, run: str = RUN, release: str | None = None) -> None:
+    def publish(self, run: str = RUN, release: str | None = None, **more: Any) -> None:
         name = release or f"{run}~x1y2z3a4"
         summary = {
             "run_id": run,
@@ -185,13 +253,39 @@ class Builder:
             "created": iso(START),
             "train_score": 0.9757,
             "test_score": 0.97,
+            "source": {"path": "data/advertising.csv"},
             "metrics": METRICS,
         }
-        self.write(f"model/releases/{name}/model_summary.json", summary)
+        self.write(f"model/releases/{name}/model_summary.json", summary | more)
         self.write(f"model/releases/{name}/model_summary.txt", "Accuracy 0.9700\n")
         current = self.root / "model/current"
         current.unlink(missing_ok=True)
         current.symlink_to(f"releases/{name}")
+
+    def mail(
+        self,
+        name: str = "1.M1P1.mailbox",
+        *,
+        subject: str = f"[ad-click] model published: {RUN}",
+        text: str | None = "The model was published.",
+        html: str | None = None,
+        date: datetime = START,
+    ) -> None:
+        message = EmailMessage()
+        message["Subject"], message["Date"] = subject, format_datetime(date)
+        message["From"], message["To"] = "pipeline@example.com", "team@example.com"
+        if text is not None:
+            message.set_content(text)
+        if html is not None and text is None:
+            message.set_content(html, subtype="html")
+        elif html is not None:
+            message.add_alternative(html, subtype="html")
+        self.raw_mail(name, message.as_bytes())
+
+    def raw_mail(self, name: str, content: bytes) -> None:
+        path = self.root / "mailbox/new" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 @pytest.fixture
@@ -207,6 +301,93 @@ def volume(build: Builder) -> Volume:
 
 
 @pytest.fixture
-def client(build: Builder) -> FlaskClient:
-    app = create_app({"SHARED_VOLUME": build.root, "IMAGES": IMAGES})
-    return app.test_client()
+def index(tmp_path: Path) -> Iterator[Index]:
+    index = Index(tmp_path / "index/index.sqlite")
+    yield index
+    close(index)
+
+
+@pytest.fixture
+def watch(volume: Volume, index: Index) -> Watch:
+    """A watch that looks at the volume each time that it is asked to."""
+    return Watch(volume, index, pause=0)
+
+
+@pytest.fixture
+def airflow() -> Iterator[AirflowServer]:
+    server = AirflowServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Where templates are kept compiled, so that not each test compiles them."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture(scope="session")
+def translations(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the catalogs, compiled as they stand now."""
+    folder = tmp_path_factory.mktemp("translations")
+    for source in (Path(monitor.__file__).parent / "translations").rglob("*.po"):
+        target = folder / source.parent.parent.name / "LC_MESSAGES/messages.mo"
+        target.parent.mkdir(parents=True)
+        with source.open("rb") as catalog, target.open("wb") as file:
+            write_mo(file, read_po(catalog))
+    return str(folder)
+
+
+@pytest.fixture
+def serve(
+    build: Builder, tmp_path: Path, compiled: FileSystemBytecodeCache, translations: str
+) -> Iterator[Callable[..., FlaskClient]]:
+    """Return a browser of a new monitor, with settings of its own: none of the environment."""
+    indexes = []
+    usual = SETTINGS | {
+        "SHARED_VOLUME": build.root,
+        "INDEX": str(tmp_path / "index"),
+        "PAUSE": 0,
+        "BABEL_TRANSLATION_DIRECTORIES": translations,
+    }
+
+    def open_browser(**settings: Any) -> FlaskClient:
+        app = create_app(usual | settings)
+        app.jinja_env.bytecode_cache = compiled
+        watch = app.extensions["watch"]
+        watch.patience = 60  # a busy machine: the first look sees all
+        indexes.append(watch.index)
+        return app.test_client()
+
+    yield open_browser
+    for index in indexes:
+        close(index)
+
+
+@pytest.fixture
+def client(serve: Callable[..., FlaskClient]) -> FlaskClient:
+    return serve()
+
+
+@pytest.fixture
+def poll() -> Callable[[FlaskClient], None]:
+    """Let a browser's monitor ask Airflow now, as its sweeper does again and again."""
+
+    def ask(client: FlaskClient) -> None:
+        config = client.application.config
+        asked = Airflow(config["AIRFLOW_API_URL"], config["AIRFLOW_VIEWER_PASSWORD"])
+        Poller(asked, client.application.extensions["watch"].index).poll()
+
+    return ask
+
+
+@pytest.fixture
+def page(client: FlaskClient) -> Callable[[str], str]:
+    """Return a page's text by its address, with single spaces."""
+
+    def read(address: str) -> str:
+        answer = client.get(address)
+        assert answer.status_code == 200, answer.text
+        return " ".join(answer.text.split())
+
+    return read

@@ -1,16 +1,19 @@
 """probe.py against the monitor as it runs in its image: gunicorn with its settings file."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import monitor
+from monitor.reading.watch import WATCHED
 
 PACKAGE = Path(monitor.__file__).parent
 PATIENCE_SECONDS = 60
@@ -29,11 +32,16 @@ def probe(*arguments):
 
 
 @pytest.fixture
-def service(build, tmp_path):
+def service(build, airflow, tmp_path):
     address = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "gunicorn", "--config", str(PACKAGE / "gunicorn.conf.py")]
-    environment = {**os.environ, "SHARED_VOLUME": build.root.name}
-    environment.pop("PYTHONPATH", None)
+    own = {"PYTHONPATH", *monitor.SETTINGS}
+    environment = {name: value for name, value in os.environ.items() if name not in own} | {
+        "SHARED_VOLUME": build.root.name,
+        "INDEX": str(tmp_path / "index"),
+        "AIRFLOW_API_URL": airflow.url,
+        "AIRFLOW_VIEWER_PASSWORD": airflow.password,
+    }
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, "--bind", address, "monitor:create_app()"],
@@ -51,8 +59,19 @@ def service(build, tmp_path):
         process.wait(PATIENCE_SECONDS)
 
 
+def until_both_workers_show(address, pattern):
+    """Ask until ten answers in a row show it: with two workers, both do."""
+    until, shown = time.monotonic() + PATIENCE_SECONDS, 0
+    while shown < 10:
+        with urllib.request.urlopen(address) as answer:
+            shown = shown + 1 if re.search(pattern, answer.read().decode()) else 0
+        assert time.monotonic() < until, f"{address} does not show {pattern}"
+        time.sleep(0.05)
+
+
 def test_probe_of_a_healthy_monitor_exits_0_and_names_the_newest_run(build, service):
     build.success()
+    until_both_workers_show(f"{service}/health", re.escape(build.run))
     code, said = probe(f"{service}/health")
     assert code == 0
     assert said == f"{service}/health is healthy: newest run {build.run}\n"
@@ -78,9 +97,24 @@ def test_probe_of_another_page_exits_1(service):
 
 def test_gunicorn_serves_the_pages(build, service):
     build.success()
+    until_both_workers_show(f"{service}/", "The run succeeded")
     with urllib.request.urlopen(f"{service}/") as answer:
         assert answer.url == f"{service}/success"
-        assert b"The run succeeded" in answer.read()
+
+
+def test_sweeper_finds_the_edit_of_an_old_run(build, service):
+    for number in range(WATCHED + 2):
+        build.opened(f"r{number}", started=build.start - timedelta(hours=number))
+    until_both_workers_show(f"{service}/api/runs", f'"total": ?{WATCHED + 2}\\b')
+    build.opened(f"r{WATCHED + 1}", dataset="edited")
+    until_both_workers_show(f"{service}/api/runs?dataset=edited", '"total": ?1\\b')
+
+
+def test_sweeper_of_one_worker_asks_airflow_for_both(airflow, service):
+    airflow.run("new", "queued")
+    until_both_workers_show(f"{service}/home", "waits in Airflow since")
+    airflow.stop()
+    until_both_workers_show(f"{service}/home", "Airflow does not answer at the moment")
 
 
 def test_probe_without_an_answer_exits_1():
@@ -96,3 +130,15 @@ def test_probe_of_what_is_no_address_exits_1():
 def test_probe_without_an_address_exits_2():
     code, said = probe()
     assert (code, "usage" in said) == (2, True)
+
+
+def test_gunicorn_refuses_a_short_password_in_one_line(build):
+    command = [sys.executable, "-m", "gunicorn", "--config", str(PACKAGE / "gunicorn.conf.py")]
+    done = subprocess.run(
+        [*command, "--bind", f"127.0.0.1:{free_port()}", "monitor:create_app()"],
+        env={**os.environ, "MONITOR_PASSWORD": "short", "SHARED_VOLUME": str(build.root)},
+        capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "error: MONITOR_PASSWORD in .env is shorter than 12 characters" in done.stderr
+    assert "Traceback" not in done.stderr

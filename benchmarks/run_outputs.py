@@ -1,0 +1,268 @@
+"""What the stages of an invented run made and measured: the content of their output files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tomllib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from planned_run import PlannedRun
+
+ROOT = Path(__file__).resolve().parent.parent
+DATASET = "advertising"
+MODEL = "logistic_regression_model.pkl"
+FIGURES = (
+    *("calibration_curve", "coefficients", "confusion_matrix"),
+    *("precision_recall_curve", "roc_curve"),
+)
+RULE = "must be an integer"
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+FIGURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 300" role="img"><title>{name}</title>'
+    '<path d="M40 260 H380 M40 260 V20" stroke="#222"/><path d="M40 260 Q60 40 380 30" fill="none" '
+    'stroke="#0d6efd" stroke-width="2"/><text x="150" y="290">{name}</text></svg>\n'
+)
+SUMMARY = """\
+Model
+-----
+  type                {model_type}
+  scaling             {scaler}
+  made by run         {run_id}
+  at                  {created}
+
+Data
+----
+  data set            {dataset} ({path})
+  rows                {rows} kept, {rows_dropped} dropped
+  training rows       {train_rows}
+  test rows           {test_rows}
+
+Score
+-----
+  accuracy on train   {train_score:.4f}
+  accuracy on test    {test_score:.4f}
+
+Published
+---------
+  why                 {reason}
+"""
+
+# Contents that many runs have in common are the same bytes in each of them.
+Outputs = dict[str, bytes]
+
+
+def outputs_of(run: PlannedRun, stage: str, moment: datetime) -> Outputs:
+    """Return what a stage wrote at a moment, by path below the stage's folder."""
+    if stage == "start_pipeline":
+        return {"run.json": to_json(opening(run, moment))}
+    if stage == "load_data":
+        return {"table.parquet": table("table"), "validation.json": to_json(validation(run))}
+    if stage == "evaluate_model":
+        return {"metrics.json": to_json(run.metrics), **figures()}
+    if stage == "model_summary":
+        summary = summarise(run, moment)
+        path = summary["source"]["path"]
+        text = SUMMARY.format(**summary, path=path)
+        return {"model_summary.txt": text.encode(), "model_summary.json": to_json(summary)}
+    if stage == "end_pipeline":
+        ended = {"ended": iso(moment), "run_seconds": seconds_since(run, moment), "removed": []}
+        return {"end.json": to_json(ended)}
+    return {
+        "data_preprocessing": {"features.parquet": table("features")},
+        "separate_data": {"train.parquet": table("train"), "test.parquet": table("test")},
+        "build_model": {MODEL: b"stand-in for a fitted model"},
+        "trigger_flask_api": {"monitor.json": to_json({"status": "running"})},
+    }[stage]
+
+
+def metrics_of(run: PlannedRun, stage: str, moment: datetime) -> dict[str, Any]:
+    """Return what a stage's report says that it measured."""
+    measured = run.metrics
+    train, test = measured["train_rows"], measured["test_rows"]
+    features, _, unused = columns()
+    if stage == "model_summary":
+        summary = summarise(run, moment)
+        return {key: summary[key] for key in ("published", "reason", "train_score", "test_score")}
+    return {
+        "start_pipeline": {"source": run.source, "source_bytes": 86 * run.rows},
+        "load_data": {
+            "rows": run.rows,
+            "rows_dropped": 0,
+            "columns": len(contract()["columns"]),
+            "unknown_columns": [],
+        },
+        "data_preprocessing": {
+            "rows": run.rows,
+            "features": len(features),
+            "dropped_columns": unused,
+        },
+        "separate_data": {
+            "rows": run.rows,
+            "train_rows": train,
+            "test_rows": test,
+            "train_classes": classes(train),
+            "test_classes": classes(test),
+        },
+        "build_model": {
+            "rows": train,
+            "model_type": "LogisticRegression",
+            "scaler": run.parameters["scaler"],
+            "inputs_of_model": len(features),
+            "iterations": 8 + train % 9,
+            "converged": True,
+        },
+        "evaluate_model": {"rows": test, **measured},
+        "trigger_flask_api": {"monitor_shows": "running"},
+        "end_pipeline": {
+            "published": True,
+            "removed_runs": 0,
+            "ended": iso(moment),
+            "run_seconds": seconds_since(run, moment),
+        },
+    }[stage]
+
+
+def opening(run: PlannedRun, moment: datetime) -> dict[str, Any]:
+    """Return the content of run.json."""
+    features, target, _ = columns()
+    return {
+        "run_id": run.run_id,
+        "dataset": DATASET,
+        "started": iso(moment),
+        "source": data_file(run.source, run.rows),
+        "contract": contract(),
+        "features": features,
+        "target": target,
+        "parameters": {name: run.parameters[name] for name in ("dataset", "source")},
+    }
+
+
+def validation(run: PlannedRun) -> dict[str, Any]:
+    """Return the content of validation.json."""
+    refused = run.ending.code == 65
+    cells = [{"line": line, "column": "Age", "value": "thirty", "rule": RULE} for line in (7, 9)]
+    return {
+        "file": run.source,
+        "valid": not refused,
+        "rows": None if refused else run.rows,
+        "rows_dropped": None if refused else 0,
+        "unknown_columns": None if refused else [],
+        "violations": len(cells) if refused else 0,
+        "violations_by_rule": {RULE: len(cells)} if refused else {},
+        "first_violations": cells if refused else [],
+    }
+
+
+def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
+    """Return the content of model_summary.json."""
+    measured, gate = run.metrics, run.metrics["gate"]
+    features, target, _ = columns()
+    model = outputs_of(run, "build_model", moment)[MODEL]
+    names = ("test_size", "random_state", "stratify", "scaler", "C", "max_iter")
+    return {
+        "run_id": run.run_id,
+        "dataset": DATASET,
+        "source": data_file(run.source, run.rows),
+        "model_type": "LogisticRegression",
+        "scaler": run.parameters["scaler"],
+        "parameters": {name: run.parameters[name] for name in names},
+        "created": iso(moment),
+        "features": features,
+        "target": target,
+        "rows": run.rows,
+        "rows_dropped": 0,
+        "train_rows": measured["train_rows"],
+        "test_rows": measured["test_rows"],
+        "train_classes": classes(measured["train_rows"]),
+        "test_classes": classes(measured["test_rows"]),
+        "train_score": measured["train_accuracy"],
+        "test_score": measured["accuracy"],
+        "metrics": measured,
+        "published": True,
+        "reason": (
+            f"the quality gate is met: accuracy {measured['accuracy']:.4f} (at least "
+            f"{gate['min_accuracy']}), ROC AUC {measured['roc_auc']:.4f} (at least "
+            f"{gate['min_roc_auc']}), better than the majority class "
+            f"({measured['baseline_accuracy']:.4f})"
+        ),
+        "model": {
+            "path": f"runs/{run.run_id}/build_model/{MODEL}",
+            "bytes": len(model),
+            "sha256": sha256(model),
+        },
+    }
+
+
+def classes(rows: int) -> dict[str, int]:
+    """Return how many rows of a part are of each class."""
+    clicked = round(rows * 0.5067)
+    return {"0": rows - clicked, "1": clicked}
+
+
+@cache
+def contract() -> dict[str, Any]:
+    """Return the bundled data contract as run.json holds it."""
+    path = f"data/{DATASET}.toml"
+    content = (ROOT / "shared_volume" / path).read_bytes()
+    told = tomllib.loads(content.decode()) | {"path": path}
+    return told | {"bytes": len(content), "sha256": sha256(content)}
+
+
+@cache
+def columns() -> tuple[list[str], str, list[str]]:
+    """Return the names of the features, of the target, and of the unused columns."""
+    roles = {name: rules["role"] for name, rules in contract()["columns"].items()}
+    features, targets, unused = (
+        [name for name, role in roles.items() if role == wanted]
+        for wanted in ("feature", "target", "unused")
+    )
+    return features, targets[0], unused
+
+
+def data_file(path: str, rows: int) -> dict[str, Any]:
+    """Return a data file as the reports name it."""
+    return {"path": path, "bytes": 86 * rows, "sha256": sha256(path.encode())}
+
+
+@cache
+def table(name: str) -> bytes:
+    """Return the stand-in for a table."""
+    return f"PAR1 stand-in for {name}.parquet PAR1".encode()
+
+
+@cache
+def figures() -> Outputs:
+    """Return small figures, each as SVG and as PNG."""
+    drawn = {}
+    for name in FIGURES:
+        drawn[f"figures/{name}.png"] = PIXEL
+        drawn[f"figures/{name}.svg"] = FIGURE.format(name=name.replace("_", " ")).encode()
+    return drawn
+
+
+def seconds_since(run: PlannedRun, moment: datetime) -> float:
+    """Return the seconds from a run's start to a moment."""
+    return round((moment - run.started).total_seconds(), 3)
+
+
+def sha256(content: bytes) -> str:
+    """Return a content's sha256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def to_json(content: Any) -> bytes:
+    """Return JSON as the stages write it, on one line: Python breaks lines ten times as slowly."""
+    return (json.dumps(content, ensure_ascii=False) + "\n").encode()
+
+
+def iso(time: datetime) -> str:
+    """Return a time, which is in UTC, as ISO 8601 with milliseconds."""
+    return f"{time.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"

@@ -1,0 +1,1 @@
+"""What the shared volume says, read without trusting it. Nothing here knows Flask."""

@@ -1,0 +1,285 @@
+"""What Airflow knows and the volume does not: runs and tasks that wait.
+
+The volume stays the truth about what was done. Airflow is asked over its REST API by one process;
+its answer is kept in the index, where every process finds it. Without an answer pages say so and
+show what the volume says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import urllib3
+
+from .index import Index
+from .record import Record, clean
+from .run import Run
+from .stages import MAILS, STAGES, Stage
+
+DAG = "ml_pipeline_advertising"
+USER = "monitor"
+# An answer that is older says nothing of now.
+FRESH = timedelta(seconds=20)
+BUSY_SECONDS, IDLE_SECONDS, DOWN_SECONDS = 1.0, 4.0, 10.0
+NEWEST = 20
+UNFINISHED = ("queued", "running")
+# What a task's state in Airflow says of a stage that has left nothing on the volume yet.
+STATES = {
+    "scheduled": "queued",
+    "queued": "queued",
+    "running": "running",
+    "restarting": "running",
+    "deferred": "running",
+    "up_for_retry": "up_for_retry",
+    "up_for_reschedule": "up_for_retry",
+    "upstream_failed": "not_run",
+    "skipped": "not_run",
+    "removed": "not_run",
+}
+
+# What becomes of a stage whose run ended in Airflow while the volume had it in such a state.
+ENDED = {"waiting": "not_run", "running": "not_run", "up_for_retry": "failed"}
+
+
+@dataclass(frozen=True)
+class LiveTask:
+    """A task as Airflow has it; ``queued`` is when it began to wait for a slot."""
+
+    state: str | None
+    try_number: int | None
+    queued: datetime | None
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run as Airflow has it; tasks only where it has not ended."""
+
+    run_id: str
+    state: str
+    queued: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    tasks: dict[str, LiveTask] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Airflow's last answer; ``error`` says why there is none, None when it is not asked."""
+
+    asked: datetime | None = None
+    error: str | None = None
+    runs: dict[str, LiveRun] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> list[LiveRun]:
+        """The runs that wait in Airflow for their start, oldest first."""
+        waiting = [run for run in self.runs.values() if run.state == "queued"]
+        return sorted(waiting, key=lambda run: run.queued or datetime.max.replace(tzinfo=UTC))
+
+    def join(self, run: Run) -> Run:
+        """Return the run with what Airflow adds to it, while that says something of now."""
+        known = self.runs.get(run.run_id)
+        if known is None or run.over:
+            return run
+        if known.state in ("success", "failed"):
+            return end(run, known)
+        return replace(
+            run,
+            stages=[join_stage(stage, known.tasks.get(stage.name)) for stage in run.stages],
+            mails=[join_stage(mail, known.tasks.get(mail.name)) for mail in run.mails],
+        )
+
+    def only(self, run_id: str) -> Run | None:
+        """Return a run that Airflow knows and the volume does not, or None."""
+        known = self.runs.get(run_id)
+        if known is None or known.state not in UNFINISHED:
+            return None
+        run = Run(
+            run_id=run_id,
+            state="queued",
+            started=known.started or known.queued or self.asked or datetime.now(UTC),
+            dag_id=DAG,
+            stages=[Stage(name) for name in STAGES],
+            mails=[Stage(name) for name in MAILS],
+        )
+        return self.join(run)
+
+
+def join_stage(stage: Stage, task: LiveTask | None) -> Stage:
+    """Return a stage that waits with the state that its task has in Airflow."""
+    if task is None or stage.state != "waiting":
+        return stage
+    state = STATES.get(task.state or "", stage.state)
+    return replace(stage, state=state, queued=task.queued, try_number=task.try_number or None)
+
+
+def end(run: Run, known: LiveRun) -> Run:
+    """Return a run that ended in Airflow before its last stage could say so on the volume."""
+    ended = known.ended or run.last_sign
+    stages = [
+        replace(stage, state=ENDED.get(stage.state, stage.state), fraction=None, doing=None)
+        for stage in run.stages
+    ]
+    return replace(run, state=known.state, ended=ended, stages=stages)
+
+
+class Airflow:
+    """Asks Airflow's REST API with the Viewer's account."""
+
+    def __init__(self, address: str, password: str) -> None:
+        self.address = address.rstrip("/")
+        self.account = {"username": USER, "password": password}
+        self.token = ""
+        self.http = urllib3.PoolManager(timeout=3, retries=False, maxsize=2)
+
+    def get(self, path: str) -> Record:
+        """Return an answer; an expired token is renewed once. OSError or ValueError else."""
+        for last in (False, True):
+            if not self.token:
+                answer = self.send("POST", "/auth/token", body=orjson.dumps(self.account))
+                self.token = answer.text("access_token") or ""
+            try:
+                return self.send("GET", path)
+            except PermissionError:
+                self.token = ""
+                if last:
+                    raise
+        raise AssertionError("unreachable")
+
+    def send(self, method: str, path: str, body: bytes | None = None) -> Record:
+        """Return the JSON object that a request is answered with."""
+        headers = {"Accept": "application/json"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        elif self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        try:
+            answer = self.http.request(method, self.address + path, body=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"no answer from {self.address}") from error
+        if answer.status in (401, 403):
+            raise PermissionError(f"{self.address} refuses the account {USER!r}")
+        if answer.status == 404:
+            raise FileNotFoundError(f"{self.address} has no {path.partition('?')[0]}")
+        if answer.status >= 400:
+            raise ConnectionError(f"{self.address} answers {answer.status}")
+        content = clean(orjson.loads(answer.data))
+        return Record(content if isinstance(content, dict) else {})
+
+    def runs(self, also: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """Return the newest runs, and those named, as plain values that JSON can hold.
+
+        A run that Airflow does not have, or has no longer, is left out.
+        """
+        path = f"/api/v2/dags/{DAG}/dagRuns"
+        found = self.get(f"{path}?order_by=-run_after&limit={NEWEST}").records("dag_runs")
+        names = {run.text("dag_run_id") for run in found}
+        for run_id in also:
+            if run_id not in names:
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(self.get(f"{path}/{quote(run_id, safe='')}"))
+        runs = []
+        for run in found:
+            with contextlib.suppress(FileNotFoundError):
+                runs.append(self.describe(run, path))
+        return [run for run in runs if run["run_id"]]
+
+    def describe(self, run: Record, path: str) -> dict[str, Any]:
+        """Return what is kept of a run; one that is not over is asked for its tasks."""
+        run_id, tasks = run.text("dag_run_id") or "", {}
+        if run.text("state") in UNFINISHED:
+            answer = self.get(f"{path}/{quote(run_id, safe='')}/taskInstances?limit=100")
+            tasks = {
+                task.text("task_id"): {
+                    "state": task.text("state"),
+                    "try_number": task.whole("try_number"),
+                    "queued": task.text("queued_when"),
+                    "started": task.text("start_date"),
+                    "ended": task.text("end_date"),
+                }
+                for task in answer.records("task_instances")
+            }
+        return {
+            "run_id": run_id,
+            "state": run.text("state") or "",
+            "queued": run.text("queued_at"),
+            "started": run.text("start_date"),
+            "ended": run.text("end_date"),
+            "tasks": tasks,
+        }
+
+
+@dataclass
+class Poller:
+    """Keeps Airflow's newest answer in the index: often while a run is on, seldom else."""
+
+    airflow: Airflow
+    index: Index
+    clock: Callable[[], float] = time.monotonic
+    due: float = 0.0
+
+    def poll(self) -> None:
+        """Ask, if it is time to."""
+        if self.clock() < self.due:
+            return
+        running = [name for (name,) in self.index.ask(
+            "SELECT run_id FROM runs WHERE state = 'running' AND dag_id = ? "
+            "ORDER BY started DESC LIMIT 3", (DAG,),
+        )]  # fmt: skip
+        try:
+            runs = self.airflow.runs(tuple(running))
+        except (OSError, ValueError) as error:
+            self.index.keep(live_error=f"Airflow does not answer: {error}", live_runs="[]")
+            self.due = self.clock() + DOWN_SECONDS
+            return
+        busy = any(run["state"] in UNFINISHED for run in runs)
+        self.index.keep(live_error=None, live_runs=orjson.dumps(runs).decode())
+        self.index.note(live_asked=time.time())
+        self.due = self.clock() + (BUSY_SECONDS if busy else IDLE_SECONDS)
+
+
+def read_live(index: Index) -> Live:
+    """Return Airflow's last answer as the index keeps it."""
+    asked = index.meta("live_asked")
+    error = index.meta("live_error")
+    if asked is None and error is None:
+        return Live()
+    moment = datetime.fromtimestamp(asked, UTC) if asked else None
+    if error is None and moment and datetime.now(UTC) - moment > FRESH:
+        error = "Airflow was not asked for a while"
+    if error:
+        return Live(moment, error)
+    runs = [read_live_run(Record(run)) for run in orjson.loads(index.meta("live_runs") or "[]")]
+    return Live(moment, None, {run.run_id: run for run in runs})
+
+
+def read_live_run(run: Record) -> LiveRun:
+    """Return a run from what the index keeps of it."""
+    tasks = run.record("tasks")
+    return LiveRun(
+        run_id=run.text("run_id") or "",
+        state=run.text("state") or "",
+        queued=run.time("queued"),
+        started=run.time("started"),
+        ended=run.time("ended"),
+        tasks={
+            name: LiveTask(
+                state=task.text("state"),
+                try_number=task.whole("try_number"),
+                queued=task.time("queued"),
+                started=task.time("started"),
+                ended=task.time("ended"),
+            )
+            for name in tasks.content
+            if (task := tasks.record(name))
+        },
+    )

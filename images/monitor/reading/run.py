@@ -1,0 +1,207 @@
+"""One run as its folder on the volume tells it, whatever state that folder is in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from .evaluation import Evaluation, read_evaluation
+from .files import Tree, UnreadableError
+from .record import Record, moment
+from .stages import MAILS, STAGES, Stage, read_file, read_stage
+
+STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+FIGURE = re.compile(r"[a-z][a-z0-9_]{0,99}\.svg")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the data check found: ``load_data/validation.json``.
+
+    ``by_rule`` counts all violations by the rule they break; ``first`` are the first of them.
+    """
+
+    file: str | None
+    valid: bool | None
+    rows: int | None
+    dropped: int | None
+    unknown_columns: list[str]
+    violations: int | None
+    by_rule: dict[str, Any]
+    first: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run; ``state`` is queued, running, success or failed, ``ended`` None until it is over."""
+
+    run_id: str
+    state: str
+    started: datetime
+    ended: datetime | None = None
+    last_sign: datetime | None = None
+    dag_id: str | None = None
+    logical_date: str | None = None
+    dataset: str | None = None
+    source: Record = field(default_factory=Record)
+    stages: list[Stage] = field(default_factory=list)
+    mails: list[Stage] = field(default_factory=list)
+    check: Check | None = None
+    metrics: Record = field(default_factory=Record)
+    evaluation: Evaluation | None = None
+    figures: list[str] = field(default_factory=list)
+    published: bool | None = None
+    reason: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> list[Stage]:
+        """The stages and the mails."""
+        return self.stages + self.mails
+
+    @property
+    def begun_mails(self) -> list[Stage]:
+        """The mails that were sent, are to be sent now, or could not be."""
+        return [mail for mail in self.mails if mail.state not in ("waiting", "not_run")]
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        return self.state in ("success", "failed")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took; None while it is running."""
+        return max(0.0, (self.ended - self.started).total_seconds()) if self.ended else None
+
+    @property
+    def failures(self) -> list[Stage]:
+        """The stages and mails that failed, or that wait for another try."""
+        return [stage for stage in self.tasks if stage.failed]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the stages were told, by the parameter's name."""
+        return {name: value for stage in self.stages for name, value in stage.parameters.items()}
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """The versions of Python and of the packages that the stages imported."""
+        return {name: value for stage in self.stages for name, value in stage.versions.items()}
+
+    @property
+    def fraction(self) -> float:
+        """How far the run is, 0 to 1: the share of its stages done, with the one at work."""
+        known = [stage for stage in self.stages if stage.name in STAGES]
+        done = sum(
+            1.0 if stage.state == "success" else min(1.0, max(0.0, stage.fraction or 0.0))
+            for stage in known
+        )
+        return done / len(known) if known else 0.0
+
+    @property
+    def at_work(self) -> Stage | None:
+        """The stage or mail that is running."""
+        return next((stage for stage in self.tasks if stage.state == "running"), None)
+
+    @property
+    def all_problems(self) -> list[str]:
+        """Every file of the run that can't be shown, with the reason."""
+        return self.problems + [problem for stage in self.tasks for problem in stage.problems]
+
+
+def read_run(tree: Tree, run_id: str) -> Run:
+    """Return the run in ``runs/<run_id>``; FileNotFoundError or UnreadableError where none is."""
+    with tree.inside(f"runs/{run_id}") as folder:
+        return read_folder(folder, run_id)
+
+
+def read_folder(tree: Tree, run_id: str) -> Run:
+    """Return the run whose folder is the root of ``tree``."""
+    place = f"runs/{run_id}"
+    stages = [read_stage(tree, place, name) for name in STAGES] + read_others(tree, place)
+    mails = [read_stage(tree, place, name) for name in MAILS]
+    problems: list[str] = []
+    head, summary, metrics, validation = (
+        read_file(tree, name, problems, f"{place}/")
+        for name in (
+            "start_pipeline/run.json",
+            "model_summary/model_summary.json",
+            "evaluate_model/metrics.json",
+            "load_data/validation.json",
+        )
+    )
+    state = state_of(stages + mails)
+    if state != "running":
+        stages = [replace(s, state="not_run") if s.state == "waiting" else s for s in stages]
+    tasks = stages + mails
+    changed = moment(tree.modified(""))
+    last_sign = max((task.last_sign for task in tasks if task.last_sign), default=changed)
+    return Run(
+        run_id=run_id,
+        state=state,
+        started=head.time("started") or first_start(stages) or changed,
+        ended=None if state == "running" else last_sign,
+        last_sign=last_sign,
+        dag_id=next((task.dag_id for task in tasks if task.dag_id), None),
+        logical_date=next((task.logical_date for task in tasks if task.logical_date), None),
+        dataset=head.text("dataset"),
+        source=head.record("source"),
+        stages=stages,
+        mails=mails,
+        check=read_check(validation),
+        metrics=metrics,
+        evaluation=read_evaluation(metrics),
+        figures=read_figures(tree),
+        published=summary.flag("published"),
+        reason=summary.text("reason"),
+        problems=problems,
+    )
+
+
+def read_check(validation: Record) -> Check | None:
+    """Return what ``validation.json`` says, or None where it says nothing."""
+    if not validation.content:
+        return None
+    return Check(
+        file=validation.text("file"),
+        valid=validation.flag("valid"),
+        rows=validation.whole("rows"),
+        dropped=validation.whole("rows_dropped"),
+        unknown_columns=validation.texts("unknown_columns"),
+        violations=validation.whole("violations"),
+        by_rule=validation.record("violations_by_rule").content,
+        first=[violation.content for violation in validation.records("first_violations")],
+    )
+
+
+def read_others(run: Tree, folder: str) -> list[Stage]:
+    """Return the stages of a run that the pipeline as it stands here does not have."""
+    names = [entry.name for entry in run.entries("") if STAGE_NAME.fullmatch(entry.name)]
+    stages = [read_stage(run, folder, name) for name in names if name not in STAGES + MAILS]
+    return [stage for stage in stages if stage.state != "waiting" or stage.problems]
+
+
+def read_figures(run: Tree) -> list[str]:
+    """Return the evaluation's figures, as paths below the run's folder."""
+    folder = "evaluate_model/figures"
+    try:
+        entries = run.entries(folder)
+    except (FileNotFoundError, UnreadableError):
+        return []
+    return [f"{folder}/{entry.name}" for entry in entries if FIGURE.fullmatch(entry.name)]
+
+
+def state_of(stages: list[Stage]) -> str:
+    """Return a run's state: failed when a task failed finally, success when its end is done."""
+    if any(stage.state == "failed" for stage in stages):
+        return "failed"
+    ended = (s.name == "end_pipeline" and (s.done or s.state == "success") for s in stages)
+    return "success" if any(ended) else "running"
+
+
+def first_start(stages: list[Stage]) -> datetime | None:
+    """Return when the first stage started."""
+    return min((stage.started for stage in stages if stage.started), default=None)

@@ -1,0 +1,345 @@
+"""The list of runs and the page of a run, whatever state it and its files are in."""
+
+import html
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+
+from monitor.reading.files import LIMIT
+from monitor.reading.index import SORTS
+from monitor.runs import PAGE_SIZE, SILENCE
+
+CRASH = {"code": 70, "cause": "crashed", "message": "crashed with ValueError: x"}
+
+
+@pytest.fixture
+def listed(page):
+    """The runs that the list shows for a query, in order."""
+
+    def read(query=""):
+        return re.findall(r'<tr id="run-([^"]+)">', page(f"/runs?{query}"))
+
+    return read
+
+
+@pytest.fixture
+def three(build):
+    build.success("good", started=build.start)
+    build.failure("bad", started=build.start + timedelta(minutes=1))
+    build.refusal("refused", started=build.start + timedelta(minutes=2))
+
+
+def links(page, address):
+    """The queries of the links on a page that lead to the list again."""
+    found = re.findall(r'href="/runs\?([^"]*)"', page(address))
+    return [html.unescape(query) for query in found]
+
+
+def test_list_of_no_runs_says_how_to_start_one(page):
+    found = page("/runs")
+    assert "0 runs" in found
+    assert "make run" in found
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    ("query", "runs"),
+    [
+        ("", ["refused", "bad", "good"]),
+        ("q=bad.csv", ["bad"]),
+        ("q=MAX_ITER%3D1000+gate", ["refused", "good"]),
+        ("state=success", ["good"]),
+        ("state=success&state=failed", ["refused", "bad", "good"]),
+        ("cause=data+refused", ["bad"]),
+        ("dataset=advertising&state=failed", ["refused", "bad"]),
+        ("published=yes", ["good"]),
+        ("published=no", ["refused"]),
+        ("sort=started&order=asc", ["good", "bad", "refused"]),
+        ("sort=accuracy", ["good", "refused", "bad"]),
+        ("sort=accuracy&order=asc", ["refused", "good", "bad"]),
+        ("sort=run_id&order=asc", ["bad", "good", "refused"]),
+    ],
+)
+def test_list_is_of_the_runs_that_the_query_asks_for(listed, query, runs):
+    assert listed(query) == runs
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    "query",
+    ["state=odd", "sort=nothing", "sort=run_id;DROP", "order=up", "published=maybe", "page=0",
+     "page=-1", "page=x", "page=" + "9" * 5000, "unknown=1"],
+    ids=lambda query: query[:20],
+)  # fmt: skip
+def test_value_that_makes_no_sense_counts_as_not_given(listed, query):
+    assert listed(query) == ["refused", "bad", "good"]
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("query", ["q=nothing", "cause=x&dataset=y", "page=9&q=good"])
+def test_query_that_nothing_fits_says_so_and_leads_back(page, query):
+    found = page(f"/runs?{query}")
+    assert "No run fits that." in found
+    assert '<a href="/runs">Show all runs</a>' in found
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize(
+    "name", ["endpoint", "_method", "_scheme", "_external", "_anchor", "self", "values"]
+)
+def test_query_that_the_list_does_not_know_is_asked_no_further(page, name):
+    address = f"/runs?q=a&{name}=POST"
+    found = links(page, address)
+    assert found
+    assert not [query for query in found if name in query]
+
+
+@pytest.mark.usefixtures("three")
+def test_order_and_filters_are_kept_by_the_links_to_another_order(page):
+    found = links(page, "/runs?state=failed&state=success&q=a&sort=seconds&page=1")
+    assert "q=a&state=failed&state=success&sort=seconds&order=asc" in found
+    assert "q=a&state=failed&state=success&sort=accuracy&order=desc" in found
+
+
+@pytest.mark.usefixtures("three")
+def test_form_holds_what_was_asked_for(page):
+    found = page("/runs?q=bad&state=failed&dataset=advertising&sort=seconds&order=asc")
+    for part in ('value="bad"', '<option value="failed" selected>', "<option selected>adv",
+                 'type="hidden" name="sort" value="seconds"', 'name="order" value="asc"',
+                 'aria-sort="ascending"'):  # fmt: skip
+        assert part in found
+
+
+def test_long_list_is_paged(build, page, listed):
+    for number in range(PAGE_SIZE + 2):
+        build.opened(f"r{number:02}", started=build.start - timedelta(minutes=number))
+    assert listed("page=2") == ["r25", "r26"]
+    assert f"{PAGE_SIZE + 2} runs" in page("/runs?page=2")
+    assert "page=2&state=running" in links(page, "/runs?state=running")
+
+
+def test_list_shows_what_came_of_each_run(build, page):
+    build.success()
+    build.failure("bad", started=build.start + timedelta(minutes=1))
+    found = page("/runs")
+    for part in ("26.0 s", "0.9700", "0.9859", "0.1202", "load_data: data refused", "advertising",
+                 ">published</span>"):  # fmt: skip
+        assert part in found
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("sort", SORTS)
+def test_every_order_can_be_asked_for(listed, sort):
+    assert len(listed(f"sort={sort}")) == 3
+
+
+def test_link_to_a_run_leads_to_it(build, page):
+    build.running()
+    assert f'href="/runs/{build.run}"' in page("/runs")
+    assert "The run is in progress" in page(f"/runs/{quote(build.run, safe='')}")
+    assert "The run is in progress" in page(f"/runs/{build.run}")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("/runs/absent", "There is no run absent on the shared volume."),
+     ("/runs/a%20b", "That is no run id"), ("/runs/%3Cb%3E", "That is no run id")],
+)  # fmt: skip
+def test_run_that_is_not_there_is_a_page_with_status_404(client, address, reason):
+    answer = client.get(address)
+    assert (answer.status_code, reason in answer.text) == (404, True)
+    assert answer.mimetype == "text/html"
+
+
+def test_page_of_a_run_shows_all_that_is_known(build, page):
+    build.success()
+    build.validation(unknown_columns=["Mood"])
+    found = page(f"/runs/{build.run}")
+    for part in ("The run succeeded", build.run, "data/advertising.csv", "107.0 kB",
+                 "sha256 " + "ab" * 32, "ml_pipeline_advertising", "1,000 rows kept, 0 dropped",
+                 "Mood", "max_iter", "1000", "0.3", "true", "pandas", "3.0.1", "1.0 MB",
+                 "cd" * 32, "143", "one two"):  # fmt: skip
+        assert part in found
+
+
+def test_data_check_names_each_violation(build, page):
+    first = [{"line": n, "column": "Age", "value": "x", "rule": "is no integer"} for n in (7, 9)]
+    build.failure()
+    build.validation(valid=False, violations=2, violations_by_rule={"is no integer": 2},
+                     first_violations=first)  # fmt: skip
+    found = page(f"/runs/{build.run}")
+    assert "2 violations of the data contract:" in found
+    assert '<td>7</td><td class="message">Age</td>' in found
+
+
+def test_model_of_a_run_is_in_use_replaced_refused_or_undecided(build, page):
+    build.success("a")
+    build.success("b")
+    build.refusal("c")
+    build.running("d")
+    build.publish("b")
+    assert "published, and replaced since" in page("/runs/a")
+    assert 'href="/compare?run=b&amp;run=a"' in page("/runs/a")
+    assert "it is the model in use" in page("/runs/b")
+    assert "not published" in page("/runs/c")
+    assert "not decided yet" in page("/runs/d")
+
+
+def test_earlier_tries_are_told_with_their_causes(build, page):
+    build.running()
+    build.task("build_model", "running", try_number=3,
+               tries=[build.attempt(1, build.start), build.attempt(2, build.start)])  # fmt: skip
+    found = page(f"/runs/{build.run}")
+    assert "try 3" in found
+    assert found.count("crashed, <time") == 2
+    assert "try 1 crashed" in found
+
+
+def test_stage_that_will_be_tried_again_says_why(build, page):
+    build.running()
+    build.task("build_model", "up_for_retry", cause="crashed", message="broke", exit_code=70)
+    found = page(f"/runs/{build.run}")
+    assert "build_model waits for another try: crashed (exit code 70)" in found
+    assert "The run is in progress" in found
+
+
+def test_advice_of_the_orchestration_stands_above_the_tables(build, page):
+    build.failure()
+    build.task("load_data", "failed", cause="data refused", advice="Ask Ann.")
+    assert "Ask Ann." in page("/failure")
+
+
+def test_run_in_progress_without_a_sign_of_life_says_so(build, page):
+    build.running()
+    assert "There has been no sign of life since" in page(f"/runs/{build.run}")
+    build.progress("build_model", 0.95, updated=datetime.now(UTC).isoformat())
+    assert "no sign of life" not in page(f"/runs/{build.run}")
+    old = datetime.now(UTC) - SILENCE - timedelta(seconds=1)
+    build.progress("build_model", 0.955, updated=old.isoformat())
+    assert "no sign of life" in page(f"/runs/{build.run}")
+
+
+def test_mails_about_a_run_are_linked_as_soon_as_they_come(build, client, page):
+    build.success()
+    address = f"/runs/{build.run}"
+    assert "read it" not in page(address)
+    etag = client.get(address).headers["ETag"]
+    build.mail("1.mail")
+    build.mail("2.mail", subject="[ad-click] model published: another")
+    assert 'href="/mails/1.mail">read it</a>' in page(address)
+    assert "2.mail" not in page(address)
+    assert client.get(address, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_run_by_hand_says_that_it_sends_no_mails(build, page):
+    build.success(tasks=False)
+    found = page(f"/runs/{build.run}")
+    assert "Airflow sends mails for its own runs only" in found
+    assert "hand" in found
+
+
+def test_page_of_a_run_leads_to_its_page_in_airflow(build, serve):
+    build.success()
+    found = serve(AIRFLOW_URL="http://airflow.example:8080/").get(f"/runs/{build.run}").text
+    quoted = quote(build.run, safe="")
+    dag = "http://airflow.example:8080/dags/ml_pipeline_advertising"
+    assert f'href="{dag}/runs/{quoted}"' in found
+
+
+def test_stage_that_waits_in_airflow_is_queued(build, airflow, serve, poll):
+    client = serve(AIRFLOW_API_URL=airflow.url, AIRFLOW_VIEWER_PASSWORD=airflow.password)
+    build.running()
+    airflow.run(build.run, "running", {"evaluate_model": "queued"})
+    poll(client)
+    address = f"/runs/{build.run}"
+    assert '<span class="badge text-bg-info">queued</span>' in client.get(address).text
+    airflow.run(build.run, "failed")
+    poll(client)
+    assert "The run failed" in client.get(address).text
+
+
+def test_run_that_only_airflow_knows_has_a_page(airflow, serve, poll):
+    client = serve(AIRFLOW_API_URL=airflow.url, AIRFLOW_VIEWER_PASSWORD=airflow.password)
+    airflow.run("new", "queued", {"start_pipeline": "scheduled"}, queued_at="2026-11-23T19:29:00Z")
+    assert client.get("/runs/new").status_code == 404
+    poll(client)
+    assert "The run waits for its start" in client.get("/runs/new").text
+    airflow.stop()
+    poll(client)
+    assert client.get("/runs/new").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "\x00", '{"state": "\\ud800"}', "9" * 5000, " " * (LIMIT + 1)],
+    ids=lambda content: content[:10],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "start_pipeline/run.json",
+        "load_data/validation.json",
+        "build_model/report.json",
+        "build_model/task.json",
+        "build_model/progress.json",
+        "evaluate_model/metrics.json",
+        "model_summary/model_summary.json",
+    ],
+)
+def test_damaged_file_never_breaks_a_page(build, client, page, name, content):
+    build.success()
+    build.write(f"runs/{build.run}/{name}", content)
+    found = page(f"/runs/{build.run}")
+    harmless = content.startswith('{"state"')
+    assert ("Some files of this run cannot be shown" in found) != harmless
+    assert (name in found.partition("Some files")[2].partition("</section>")[0]) != harmless
+    for address in ("/home", "/runs", f"/api/runs/{build.run}"):
+        assert client.get(address).status_code == 200
+
+
+def strange(value):
+    return {
+        "state": value, "status": value, "started": value, "ended": value, "seconds": value,
+        "try_number": value, "exit_code": value, "log_tail": [value, {}], "docker_run": value,
+        "fraction": value, "metrics": {"rows": value, "train_rows": value}, "tries": [value, {}],
+        "parameters": {"C": value}, "versions": {"python": value}, "peak_memory_bytes": value,
+        "error": value, "cause": value, "message": value, "queued": value, "updated": value,
+        "dag_id": value, "source": {"path": value, "bytes": value, "sha256": value},
+        "dataset": value, "published": value, "reason": value, "accuracy": value,
+        "log_loss": value, "accuracy_interval": [value, value], "interval_level": value,
+        "baseline_accuracy": value, "confusion_matrix": [[value, value], [value, value]],
+        "gate": {"passed": False, "min_accuracy": value, "min_roc_auc": value, "reasons": [value]},
+        "rows": value, "rows_dropped": value, "violations": value, "file": value, "valid": value,
+        "violations_by_rule": {"rule": value}, "unknown_columns": [value],
+        "first_violations": [{"line": value, "column": value, "value": value, "rule": value}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1e17, -1e18, 1e300, -1e300, 2**63 - 1, 2**64 - 1, 10**30, 1.5, True, None, "never", "",
+     "0001-01-01", "9999-12-31T23:59:59.999999", [], {}, [[]], {"a": {"b": [1]}}],
+    ids=repr,
+)  # fmt: skip
+def test_strange_values_never_break_a_page(build, client, value):
+    build.success("usual")
+    build.success()
+    content = strange(value)
+    output = {"path": f"runs/{build.run}/../../x", "bytes": value, "sha256": value}
+    for name in ("report", "task", "progress"):
+        build.write(f"runs/{build.run}/build_model/{name}.json", content | {"outputs": [output]})
+    for name in ("start_pipeline/run.json", "evaluate_model/metrics.json",
+                 "load_data/validation.json", "model_summary/model_summary.json"):  # fmt: skip
+        build.write(f"runs/{build.run}/{name}", content)
+    build.publish(metrics=content, source=content["source"], created=value, model_type=value,
+                  features=value, train_score=value)  # fmt: skip
+    both = f"run={build.run}&run=usual"
+    for address in ("/", "/home", "/runs", "/success", "/failure", "/model", f"/compare?{both}",
+                    f"/runs/{build.run}", f"/embed/runs/{build.run}", "/metrics", "/health",
+                    "/ready", "/api/status", f"/api/status?run_id={build.run}", "/api/metrics",
+                    "/api/runs", f"/api/runs/{build.run}", "/api/model", f"/api/compare?{both}",
+                    f"/api/runs/{build.run}/artifacts"):  # fmt: skip
+        assert client.get(address).status_code in (200, 302), address
+    assert json.loads(client.get(f"/api/runs/{build.run}").data)["run_id"] == build.run

@@ -21,6 +21,7 @@ from . import (
     artifacts,
     charts,
     compare,
+    compiled,
     conditional,
     embed,
     errors,
@@ -82,6 +83,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     for concern in BLUEPRINTS:
         app.register_blueprint(concern.blueprint)
     api.init_app(app)
+    compiled.init_app(app)
     return app
 
 

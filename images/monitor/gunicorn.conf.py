@@ -49,6 +49,13 @@ errorlog = "-"
 accesslog = None
 
 
+def when_ready(server: Any) -> None:
+    """Load what every answer needs, before the fork: the workers share its memory."""
+    from monitor import compiled
+
+    compiled.load(server.app.wsgi())
+
+
 def post_worker_init(worker: Any) -> None:
     """Start the thread that keeps the index whole, after the fork: no thread survives one."""
     from monitor import start_sweeper

@@ -1,11 +1,12 @@
 """ETags and kept answers: asking again costs next to nothing, and never shows another's answer."""
 
 import json
+import os
 from datetime import timedelta
 
 import pytest
 
-from monitor.conditional import KEPT, LARGEST, Answers, answer
+from monitor.conditional import KEPT, Answers, answer
 
 ADDRESSES = ["/home", "/runs", "/runs?state=success", "/success", "/failure", "/runs/a", "/model",
              "/mails", "/mails/1", "/compare", "/compare?run=a&run=b", "/embed/runs/a", "/api/runs",
@@ -168,20 +169,29 @@ def test_answer_is_made_once_while_it_is_the_same(client):
     assert [ask(1), ask(1), ask(2), ask(1)] == ["answer 1", "answer 1", "answer 2", "answer 1"]
 
 
-def test_oldest_answer_is_let_go_of_first():
+def test_oldest_answers_are_let_go_of_first():
     answers = Answers()
-    for number in range(KEPT):
-        answers.keep(str(number), "x")
+    quarter = os.urandom(KEPT // 4 - 1000)  # which cannot be compressed
+    for number in range(4):
+        answers.keep(str(number), quarter)
     answers.get("0")
-    answers.keep("new", "x")
-    assert (answers.get("0"), answers.get("1"), answers.get("new")) == ("x", None, "x")
-    assert len(answers.bodies) == KEPT
+    answers.keep("new", quarter)
+    assert [answers.get(name) is None for name in ("0", "1", "new")] == [False, True, False]
+    assert answers.size <= KEPT
 
 
-def test_large_answer_is_not_kept():
+def test_answer_kept_again_counts_once():
     answers = Answers()
-    answers.keep("large", "x" * (LARGEST + 1))
-    assert answers.get("large") is None
+    for _ in range(3):
+        answers.keep("a", b"x" * 1000)
+    assert answers.get("a") == b"x" * 1000
+    assert answers.size == len(answers.bodies["a"]) < 100
+
+
+def test_answer_larger_than_all_that_is_kept_leaves_nothing():
+    answers = Answers()
+    answers.keep("large", os.urandom(KEPT + 1))
+    assert (answers.get("large"), answers.size) == (None, 0)
 
 
 def test_another_build_has_other_answers(serve, build):

@@ -7,6 +7,7 @@ because a password may hold quotes and backslashes, which only a JSON encoder al
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,10 @@ def main() -> None:
             os.environ["AIRFLOW_CONN_SMTP_DEFAULT"] = smtp_connection(os.environ)
         except ValueError as error:
             sys.exit(f"error: {error}")
+    if sys.argv[1:2] == ["scheduler"]:
+        # What a crash left goes before anything new starts. If it can't, that is no reason not to.
+        leftovers = Path(os.environ["AIRFLOW_HOME"], "plugins", "leftovers.py")
+        subprocess.run([sys.executable, str(leftovers)], check=False)
     airflow = Path(sys.prefix) / "bin" / "airflow"
     os.execv(airflow, [str(airflow), *sys.argv[1:]])
 

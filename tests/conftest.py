@@ -146,8 +146,9 @@ class Stack:
 
     def containers(self) -> list[str]:
         """Return the stage containers that this stack has, running or not."""
-        label = f"label=ad-click.project={self.settings['COMPOSE_PROJECT_NAME']}"
-        return docker("ps", "--all", "--quiet", "--filter", label).split()
+        mine = f"label=ad-click.project={self.settings['COMPOSE_PROJECT_NAME']}"
+        stages = ("--filter", mine, "--filter", "label=ad-click.stage")
+        return docker("ps", "--all", "--quiet", *stages).split()
 
     def add_data(self, name: str, content: bytes) -> str:
         """Put a data file on the volume and return its path there."""

@@ -204,7 +204,7 @@ def test_secret_has_no_default(name: str):
 def test_secret_reaches_only_who_needs_it():
     assert users_of("SMTP_PASSWORD") == {"airflow-scheduler"}
     assert users_of("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
-    assert users_of("AIRFLOW_VIEWER_PASSWORD") == {"airflow-init", "monitor"}
+    assert users_of("AIRFLOW_VIEWER_PASSWORD") == {"airflow-init", "airflow-scheduler", "monitor"}
     assert users_of("MONITOR_PASSWORD") == {"monitor"}
     assert users_of("POSTGRES_PASSWORD") == members("database")
 

@@ -39,6 +39,12 @@ with DAG(
         network_mode=network_name("monitor"),
         mem_limit="128m",
         auto_remove="force",
+        # The sweep of the pipeline knows by them what a crash of Airflow left.
+        labels={
+            "ad-click.project": os.environ.get("COMPOSE_PROJECT_NAME", "ad-click"),
+            "ad-click.dag": "flask_api_monitoring",
+            "ad-click.task": "probe_monitor",
+        },
         mount_tmp_dir=False,
         retries=2,
         retry_delay=timedelta(seconds=10),

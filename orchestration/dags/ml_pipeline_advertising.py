@@ -54,8 +54,11 @@ with DAG(
 ) as dag:
     stages = [StageOperator(stage=stage) for stage in STAGES[:-1]]
     model_summary = StageOperator(stage="model_summary", outlets=[PUBLISHED_MODEL])
-    trigger_flask_api = StageOperator(stage="trigger_flask_api", trigger_rule="all_done")
-    end_pipeline = StageOperator(stage="end_pipeline")
+    # They also remove what a crash of Airflow left; the first of them runs after a failure too.
+    trigger_flask_api = StageOperator(
+        stage="trigger_flask_api", trigger_rule="all_done", sweeps=True
+    )
+    end_pipeline = StageOperator(stage="end_pipeline", sweeps=True)
 
     success_email = MailOperator(
         task_id="success_email",

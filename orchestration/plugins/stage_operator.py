@@ -1,19 +1,21 @@
 """StageOperator: a DockerOperator that runs one stage by its contract.
 
 It adds what constructor arguments of DockerOperator can't do: limits that bite, a hardened
-container, the cause of a failure by name, cleanup that leaves no container behind, and
-``task.json``.
+container, the cause of a failure by name, cleanup that leaves no container behind, taking over the
+container of a try that Airflow's death cut off, and ``task.json``.
 """
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
-import os
 import shlex
 import socket
+import struct
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +24,11 @@ from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import LogConfig, Mount
+from urllib3.exceptions import HTTPError
 
 from contracts import command_line, image_name, network_name, read_contract, read_exit_codes
-from task_note import TaskNote
+from leftovers import GONE, project, remove, sweep
+from task_note import CUT_OFF, TaskNote
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -34,6 +38,12 @@ LOG_TAIL = 20
 LINE_LENGTH = 500
 # The supervisor kills this process five seconds after asking it to stop: the container gets less.
 STOP_SECONDS = 3
+# How long the engine may be out of reach while a stage works: the proxy is back after a second.
+PATIENCE_SECONDS = 60
+# Exit codes of what was killed, by SIGKILL, SIGTERM or the engine's own end.
+STOPPED = (137, 143, 255)
+# What a connection to the engine breaks with; the last one is docker-py's, cut off in a frame.
+BROKEN = (DockerException, HTTPError, OSError, struct.error)
 # What task.json says of a container before it is made.
 NOTHING_YET: dict[str, Any] = {
     "image_id": None,
@@ -80,11 +90,17 @@ class RetryByCause(RetryPolicy):
 
 
 class StageOperator(DockerOperator):
-    """Runs the stage ``stage`` on the shared volume; the task is named like the stage."""
+    """Runs the stage ``stage`` on the shared volume; the task is named like the stage.
 
-    def __init__(self, *, stage: str, **kwargs: Any) -> None:
+    One that ``sweeps`` removes, after its own work, the containers that a crash left.
+    """
+
+    note: TaskNote
+
+    def __init__(self, *, stage: str, sweeps: bool = False, **kwargs: Any) -> None:
         contract = read_contract(stage)
         self.stage = stage
+        self.sweeps = sweeps
         self.resources_of_stage = contract["resources"]
         self.killed = False
         super().__init__(
@@ -102,11 +118,11 @@ class StageOperator(DockerOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:  # type: ignore[override]
         """Run the container and return the stage's summary, the last line of its output."""
-        note = TaskNote(context, **NOTHING_YET, image=self.image)
+        self.note = note = TaskNote(context, **NOTHING_YET, image=self.image)
         tail: deque[str] = deque(maxlen=LOG_TAIL)
         try:
-            self.remove_leftovers(context)
-            self.create(context, note)
+            self.container = self.take_over(context) or self.create(context)
+            note.update(container_id=self.container["Id"])
             self.follow(tail)
             summary = self.summary_or_failure(tail)
             for outlet in self.outlets:
@@ -117,24 +133,50 @@ class StageOperator(DockerOperator):
             # Who has Airflow stop a task gives it its last state too: no other try follows.
             known = self.describe(failure) | {"retried": failure.retried and not self.killed}
             note.fail(**known, log_tail=list(tail))
+            if failure.cause in CUT_OFF and note.content["state"] == "up_for_retry":
+                self.container = None  # type: ignore[assignment]  # the next try takes it over
             context["ti"].xcom_push("failure", {"task_id": self.task_id, **known})
             raise failure from None
         finally:
             self.remove()
         note.succeed(exit_code=0, log_tail=list(tail))
+        if self.sweeps:
+            self.sweep(context)
         return summary
 
-    def remove_leftovers(self, context: Context) -> None:
-        """Remove what an earlier try of this task could not, because Airflow or the proxy died."""
+    def take_over(self, context: Context) -> dict[str, Any] | None:
+        """Return the container of an earlier try that was cut off, at work or with its result.
+
+        Airflow or the proxy died, the container did not. One that nobody waits for, or that ended
+        because it was stopped, is removed.
+        """
         mine = self.labels_of(context)
         mine.pop("ad-click.try")
         labels = [f"{name}={value}" for name, value in mine.items()]
+        found = None
         for container in self.cli.containers(all=True, filters={"label": labels}):
-            self.log.warning("removing the container of an earlier try, %s", container["Id"])
-            self.container = container
-            self.remove()
+            known = self.cli.inspect_container(container["Id"])
+            state, earlier = known["State"], container["Labels"]["ad-click.try"]
+            same_work = (
+                known["Config"]["Cmd"] == self.command and known["Config"]["Image"] == self.image
+            )
+            if found is None and self.note.cut_off and same_work and worth_waiting_for(state):
+                self.log.info(
+                    "taking over container %s of try %s, which is %s; its output from the start:",
+                    *(container["Id"], earlier, state["Status"]),
+                )
+                found = container
+                self.note.update(
+                    image_id=known["Image"],
+                    docker_run=self.by_hand(self.volume_source(), self.environment_of_stage()),
+                )
+            else:
+                self.log.warning("removing container %s of try %s", container["Id"], earlier)
+                self.container = container
+                self.remove()
+        return found
 
-    def create(self, context: Context, note: TaskNote) -> None:
+    def create(self, context: Context) -> dict[str, Any]:
         """Create the container from an image that is there; nothing is ever pulled."""
         images = self.cli.images(name=self.image)
         if not images:
@@ -144,17 +186,27 @@ class StageOperator(DockerOperator):
                 advice="Build it with: make images",
                 retried=False,
             )
-        source = self.volume_source()
-        environment = {"OMP_NUM_THREADS": str(max(1, round(self.resources_of_stage["cpus"])))}
-        note.update(image_id=images[0]["Id"], docker_run=self.by_hand(source, environment))
-        self.container = self.cli.create_container(
+        source, environment = self.volume_source(), self.environment_of_stage()
+        self.note.update(image_id=images[0]["Id"], docker_run=self.by_hand(source, environment))
+        container: dict[str, Any] = self.cli.create_container(
             image=self.image,
             command=self.command,
             environment=environment,
             labels=self.labels_of(context),
             host_config=self.cli.create_host_config(**self.host_config(source)),
+            name=self.name_of(context),
         )
-        note.update(container_id=self.container["Id"])
+        return container
+
+    def name_of(self, context: Context) -> str:
+        """Return the container's name, which no other try has: the engine refuses a second one."""
+        labels = self.labels_of(context)
+        digest = hashlib.sha256("\n".join(labels.values()).encode()).hexdigest()[:12]
+        return f"{labels['ad-click.project']}-{self.stage}-{digest}"
+
+    def environment_of_stage(self) -> dict[str, str]:
+        """Return the container's environment: no more threads than it has CPUs."""
+        return {"OMP_NUM_THREADS": str(max(1, round(self.resources_of_stage["cpus"])))}
 
     def volume_source(self) -> str:
         """Return the host's side of the shared volume: that of this very container's mount."""
@@ -191,7 +243,7 @@ class StageOperator(DockerOperator):
         """Return the labels that tell whose container this is."""
         ti = context["ti"]
         return {
-            "ad-click.project": os.environ.get("COMPOSE_PROJECT_NAME", "ad-click"),
+            "ad-click.project": project(),
             "ad-click.stage": self.stage,
             "ad-click.dag": ti.dag_id,
             "ad-click.run": ti.run_id,
@@ -214,28 +266,55 @@ class StageOperator(DockerOperator):
         return shlex.join(words)
 
     def follow(self, tail: deque[str]) -> None:
-        """Start the container; pass its output to the task's log and to ``tail`` until it ends."""
-        stream = self.cli.attach(self.container["Id"], stdout=True, stderr=True, stream=True)
-        self.cli.start(self.container["Id"])
-        if self.killed:  # while the container was being made: on_kill found none to stop
-            self.stop()
-        for line in whole_lines(stream):
-            self.log.info("%s", line)
-            tail.append(line)
+        """Pass the container's output to the task's log and to ``tail`` until it ends.
+
+        A connection that breaks is made again, and what was missed is read then. An engine that
+        does not answer for PATIENCE_SECONDS is an error.
+        """
+        told, deadline = 0, None
+        while True:
+            try:
+                state = self.state_of_container()
+                if state["Status"] == "created":
+                    self.cli.start(self.container["Id"])
+                    if self.killed:  # meanwhile: on_kill found nothing to stop
+                        self.stop()
+                output = self.cli.logs(self.container["Id"], stream=True, follow=True)
+                for number, line in enumerate(whole_lines(output)):
+                    if number >= told:
+                        self.log.info("%s", line.rstrip())
+                        tail.append(line.rstrip())
+                        told += line.endswith("\n")  # one that was cut off comes again
+                    deadline = None
+                if not self.state_of_container()["Running"]:
+                    return
+            except BROKEN as error:
+                refused = isinstance(error, APIError) and error.status_code != 503
+                deadline = deadline or time.monotonic() + PATIENCE_SECONDS
+                if refused or self.killed or time.monotonic() > deadline:
+                    raise
+                self.log.warning("the engine does not answer, trying again: %s", error)
+                time.sleep(1)
+            time.sleep(0.05)
+
+    def state_of_container(self) -> dict[str, Any]:
+        """Return what the engine says of the container's state."""
+        state: dict[str, Any] = self.cli.inspect_container(self.container["Id"])["State"]
+        return state
 
     def summary_or_failure(self, tail: Sequence[str]) -> dict[str, Any]:
         """Return the summary that the stage left, or raise the failure by its cause."""
-        exit_code = self.cli.wait(self.container["Id"])["StatusCode"]
-        oom_killed = self.cli.inspect_container(self.container["Id"])["State"]["OOMKilled"]
+        state = self.state_of_container()
+        exit_code = state["ExitCode"]
         summary = last_summary(tail, self.stage)
         if exit_code == 0 and summary:
             return summary
         codes = read_exit_codes()
         cause = exit_code
-        if oom_killed:
+        if state["OOMKilled"]:
             limit = self.resources_of_stage["memory"]
             cause, message = 137, f"{self.stage} needed more than its limit of {limit}"
-        elif exit_code in (137, 143):
+        elif exit_code in STOPPED:
             cause, message = 143, "a person or the engine stopped the container"
         elif summary and summary["error"] and exit_code in codes:
             message = summary["error"]["message"]
@@ -264,7 +343,7 @@ class StageOperator(DockerOperator):
                 advice="See the engine's message; `make status` shows the services.",
                 retried=True,
             )
-        if isinstance(error, DockerException | OSError) or "Docker host" in str(error):
+        if isinstance(error, BROKEN) or "Docker host" in str(error):
             return StageFailed(
                 "Docker unreachable",
                 f"the Docker engine does not answer at {self.docker_url}: {error}",
@@ -291,16 +370,11 @@ class StageOperator(DockerOperator):
         }
 
     def remove(self) -> None:
-        """Remove the container; one that still runs is asked to end first."""
-        if self.container:
+        """Remove the container, unless a later try has taken it over; one that runs has to end."""
+        if self.container and not self.note.overtaken:
             self.stop()
-            try:
-                self.cli.remove_container(self.container["Id"], force=True, v=True)
-            except NotFound:
-                pass
-            except (DockerException, OSError) as error:
-                self.log.warning("container %s is left behind: %s", self.container["Id"], error)
-            self.container = None  # type: ignore[assignment]
+            remove(self.cli, self.container["Id"], self.log.warning)
+        self.container = None  # type: ignore[assignment]
 
     def stop(self) -> None:
         """Ask the container to end, and kill it if it has not after STOP_SECONDS."""
@@ -308,25 +382,50 @@ class StageOperator(DockerOperator):
             self.cli.stop(self.container["Id"], timeout=STOP_SECONDS)
         except NotFound:
             pass
-        except (DockerException, OSError) as error:
+        except BROKEN as error:
             self.log.warning("container %s does not stop: %s", self.container["Id"], error)
+
+    def sweep(self, context: Context) -> None:
+        """Remove the containers of this project whose tasks are over, whatever run they are of."""
+
+        def state_of(dag: str, run: str, task: str) -> str | None:
+            states = context["ti"].get_task_states(dag_id=dag, run_ids=[run], task_ids=[task])
+            state: str | None = states.get(run, {}).get(task, GONE)
+            return state
+
+        try:
+            sweep(self.cli, state_of, self.log.warning)
+        except Exception as error:
+            # The stage has done its work: that a broken try left something must not undo it.
+            self.log.warning("containers left by others could not be looked for: %s", error)
 
     def on_kill(self) -> None:
         """Stop the container; ``execute``, which then sees its end, does the rest."""
         self.killed = True
-        if self.container:
+        if self.container and not self.note.overtaken:
             self.log.info("stopping container %s", self.container["Id"])
             self.stop()
 
 
+def worth_waiting_for(state: Mapping[str, Any]) -> bool:
+    """Return whether a container is to do its work, does it, or has ended by its own doing."""
+    if state["Status"] in ("created", "running", "paused"):
+        return True
+    by_itself = state["OOMKilled"] or state["ExitCode"] not in STOPPED
+    return state["Status"] == "exited" and by_itself
+
+
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of a stream as each is complete; the stream is cut anywhere, also in one."""
+    """Yield the lines of a stream as each is complete; the stream is cut anywhere, also in one.
+
+    Each keeps its line end, which the last one may lack.
+    """
     rest = ""
     for text in codecs.iterdecode(chunks, "utf-8", errors="replace"):
         *lines, rest = (rest + text).split("\n")
-        yield from (line.rstrip() for line in lines)
+        yield from (f"{line}\n" for line in lines)
     if rest:
-        yield rest.rstrip()
+        yield rest
 
 
 def printable(text: str) -> str:

@@ -22,6 +22,10 @@ TRY_KEYS = (
     "oom_killed",
 )
 LOST = "Airflow was stopped, or the task's process killed, before this try ended"
+# A try of these causes may have left its container at work: nobody was there to stop it.
+CUT_OFF = ("lost", "Docker unreachable")
+# What tells one task from another.
+NAMES = ("dag_id", "run_id", "task_id")
 # A stage can write here too: no longer file is taken for a note.
 LIMIT_BYTES = 1024 * 1024
 
@@ -51,6 +55,23 @@ class TaskNote:
         }
         self.write()
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether the try before this one, or this very one, was cut off before its end."""
+        tries = self.content["tries"]
+        return not tries or tries[-1]["cause"] in CUT_OFF
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether a later try has begun, while Airflow had lost sight of this one."""
+        other = self.read()
+        return (
+            isinstance(other, dict)
+            and all(other.get(name) == self.content[name] for name in NAMES)
+            and isinstance(other.get("try_number"), int)
+            and other["try_number"] > self.content["try_number"]
+        )
+
     def read(self) -> Any:
         """Return what stands where the note will be: most often nothing, else an earlier try's."""
         try:
@@ -62,9 +83,10 @@ class TaskNote:
             return None
 
     def update(self, **known: Any) -> None:
-        """Add what is known now."""
+        """Add what is known now; the note of a later try stays as it is."""
         self.content.update(known)
-        self.write()
+        if not self.overtaken:
+            self.write()
 
     def succeed(self, **known: Any) -> None:
         """Close the note of a task that succeeded."""
@@ -106,8 +128,7 @@ def former_tries(note: Any, ti: Any) -> list[dict[str, Any]]:
     A note of another task tells nothing. Nor does a try whose number is not below this one's: it is
     this very try, begun again, or one of a run of the same name that Airflow has forgotten.
     """
-    names = ("dag_id", "run_id", "task_id")
-    if not isinstance(note, dict) or any(note.get(name) != getattr(ti, name) for name in names):
+    if not isinstance(note, dict) or any(note.get(name) != getattr(ti, name) for name in NAMES):
         return []
     kept = note.get("tries")
     found = {

@@ -6,11 +6,13 @@ import contextlib
 import gc
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,6 +117,13 @@ def quiet(value):
     return {"rows": 4}
 
 
+def last(value):
+    for second in range(int(value)):
+        print("second", second, flush=True)
+        time.sleep(1)
+    return {"rows": int(value)}
+
+
 def ignore(value):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("deaf", flush=True)
@@ -156,12 +165,12 @@ def test_lines_are_whole_wherever_the_stream_is_cut():
     for width in range(1, 9):
         data = text.encode()
         chunks = [data[start : start + width] for start in range(0, len(data), width)]
-        lines = ["eins", "Größe 中文", "", "Ende ohne Zeilenende"]
+        lines = ["eins\n", "Größe 中文\r\n", "\n", "Ende ohne Zeilenende"]
         assert list(whole_lines(chunks)) == lines
 
 
 def test_bytes_that_are_no_utf8_are_replaced():
-    assert list(whole_lines([b"caf\xe9\n"])) == ["caf\ufffd"]
+    assert list(whole_lines([b"caf\xe9\n"])) == ["caf\ufffd\n"]
 
 
 def test_message_has_no_control_character_and_no_endless_line():
@@ -391,7 +400,8 @@ def test_metrics_go_to_the_event_of_the_outlet(probe):
 @pytest.mark.image
 def test_limits_and_walls_are_really_there(probe):
     task, context = probe.task("wait"), probe.context("probe")
-    task.create(context, stage_operator.TaskNote(context))
+    task.note = stage_operator.TaskNote(context)
+    task.container = task.create(context)
     (container,) = json.loads(docker("inspect", task.container["Id"]))
     host = container["HostConfig"]
     task.remove()
@@ -411,7 +421,6 @@ def test_limits_and_walls_are_really_there(probe):
     assert mount["Destination"] == "/shared_volume"
     assert container["Config"]["Labels"].items() >= task.labels_of(context).items()
     assert "OMP_NUM_THREADS=1" in container["Config"]["Env"]
-    assert probe.read("task.json")["container_id"] == container["Id"]
     assert probe.read("task.json")["image_id"] == container["Image"]
     assert containers() == []
 
@@ -587,10 +596,11 @@ def test_mount_whose_source_is_gone_is_the_engines_refusal(probe, monkeypatch):
 class Relay:
     """Passes a TCP port on to the engine's socket, until it breaks."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, port: int = 0) -> None:
         self.path = path
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"tcp://127.0.0.1:{self.port}"
         self.ends: list[socket.socket] = []
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -620,18 +630,161 @@ class Relay:
             end.close()
 
 
+def seconds_of(log: str) -> list[int]:
+    """Return the numbers that the stage `last` printed, as the task's log has them."""
+    return [int(number) for number in re.findall(r"\] second (\d+)", log)]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator that does not wait long for an engine."""
+    monkeypatch.setattr(stage_operator, "PATIENCE_SECONDS", 1)
+
+
 @pytest.mark.image
-def test_engine_that_goes_away_is_named_and_the_next_try_removes_what_is_left(probe, socket_url):
+@pytest.mark.usefixtures("impatient")
+def test_engine_that_stays_away_is_named_and_the_next_try_has_the_container(probe, socket_url):
     relay = Relay(socket_url.removeprefix("unix://"))
-    task = probe.task("wait", docker_url=relay.url)
+    task = probe.task("last:6", docker_url=relay.url)
     with while_it_works(probe, relay.break_off), pytest.raises(StageFailed) as caught:
-        probe.run("wait", task=task)
+        probe.run("last:6", task=task)
     assert caught.value.cause == "Docker unreachable"
     assert probe.read("task.json")["state"] == "up_for_retry"
     (left,) = containers()
-    probe.run("finish", try_number=2)
+    assert probe.run("last:6", try_number=2)["metrics"] == {"rows": 6}
+    assert probe.read("task.json")["container_id"] == left
     assert containers() == []
+
+
+@pytest.mark.image
+def test_broken_connection_is_made_again_and_no_line_is_lost_or_told_twice(
+    probe, socket_url, capsys
+):
+    relay = Relay(socket_url.removeprefix("unix://"))
+    later = []
+
+    def break_and_mend() -> None:
+        relay.break_off()
+        time.sleep(2)
+        later.append(Relay(relay.path, relay.port))
+
+    task = probe.task("last:6", docker_url=relay.url)
+    with while_it_works(probe, break_and_mend):
+        assert probe.run("last:6", task=task)["metrics"] == {"rows": 6}
+    told = capsys.readouterr().out
+    assert seconds_of(told) == list(range(6))
+    assert "does not answer" in told
+    assert later
+    assert containers() == []
+
+
+# Tries that are killed, as a crash of Airflow does
+
+
+@pytest.fixture
+def killed(probe: Probe, probe_folder: Path, settings: dict[str, str]) -> Callable[..., None]:
+    """Runs a try of the stage in a process that is killed with SIGKILL at a point."""
+
+    def run(do: str, point: str, try_number: int = 1) -> None:
+        script = Path(__file__).with_name("killed_try.py")
+        done = subprocess.run(
+            [
+                *(sys.executable, str(script), do, point, str(try_number)),
+                *(str(probe_folder), str(probe.volume), probe.docker_url),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        note = probe.read("task.json")
+        assert (note["state"], note["try_number"]) == ("running", try_number)
+
+    return run
+
+
+@pytest.mark.image
+@pytest.mark.parametrize("point", ["created", "starting", "started", "output"])
+def test_try_killed_at_any_point_is_taken_up_by_the_next_with_the_one_container(
+    probe, killed, point, capsys
+):
+    killed("last:3", point)
+    (left,) = containers()
+    assert probe.run("last:3", try_number=2)["metrics"] == {"rows": 3}
+    assert seconds_of(capsys.readouterr().out) == [0, 1, 2]
+    note = probe.read("task.json")
+    assert (note["container_id"], note["state"], note["exit_code"]) == (left, "success", 0)
+    assert note["docker_run"]
+    assert note["image_id"]
+    assert [(t["try_number"], t["cause"]) for t in note["tries"]] == [(1, "lost")]
+    assert containers() == []
+
+
+@pytest.mark.image
+def test_result_that_a_killed_try_did_not_hear_is_the_next_ones(probe, killed):
+    killed("refuse:65", "starting")
+    (left,) = containers()
+    docker("start", left)
+    docker("wait", left)
+    failed = probe.fail("refuse:65", try_number=2)
+    assert (failed.cause, failed.message) == ("data refused", "refused with 65")
+    assert probe.read("task.json")["container_id"] == left
+
+
+@pytest.mark.image
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_container_that_was_stopped_meanwhile_is_replaced(probe, killed, end):
+    killed("last:2", "started")
+    (left,) = containers()
+    docker(end, left)
+    assert probe.run("last:2", try_number=2)["metrics"] == {"rows": 2}
     assert probe.read("task.json")["container_id"] != left
+    assert containers() == []
+
+
+@pytest.mark.image
+def test_container_of_other_work_is_replaced(probe, killed):
+    killed("wait", "started")
+    (left,) = containers()
+    assert probe.run("finish", try_number=2)["metrics"] == {"rows": 3}
+    assert probe.read("task.json")["container_id"] != left
+    assert containers() == []
+
+
+@pytest.mark.image
+def test_container_that_a_failed_try_left_is_replaced(probe, killed):
+    killed("last:2", "started")
+    (left,) = containers()
+    note = probe.volume / "runs/manual__1/probe/task.json"
+    content = json.loads(note.read_text()) | {"state": "up_for_retry", "cause": "timed out"}
+    note.write_text(json.dumps(content))
+    assert probe.run("last:2", try_number=2)["metrics"] == {"rows": 2}
+    assert probe.read("task.json")["container_id"] != left
+
+
+@pytest.mark.image
+def test_try_that_airflow_lost_sight_of_leaves_the_container_to_the_next(probe):
+    """The former process lives on and is stopped late: its container is the next try's by then."""
+    first = probe.task("last:4")
+    outcome: dict[str, Any] = {}
+
+    def run_first() -> None:
+        try:
+            outcome["first"] = probe.execute(first, probe.context("probe"))
+        except StageFailed as error:
+            outcome["first"] = error
+
+    thread = threading.Thread(target=run_first)
+    thread.start()
+    probe.wait_until_it_works()
+    (left,) = containers()
+    # The second try begins; then Airflow stops the first.
+    with while_it_works(probe, lambda: (time.sleep(1), first.on_kill())):
+        assert probe.run("last:4", try_number=2)["metrics"] == {"rows": 4}
+    thread.join()
+    note = probe.read("task.json")
+    assert (note["try_number"], note["state"], note["container_id"]) == (2, "success", left)
+    assert containers() == []
 
 
 IN_CONTAINER = """

@@ -62,14 +62,20 @@ venv: ## .venv, in which stages, monitor, tests and tools run without Docker
 lock: ## resolve all requirements.in and the monitor's package.json anew and write the locks
 	@scripts/lock.sh
 
-.PHONY: test lint tables messages screenshots clean
+.PHONY: test drills soak lint tables messages screenshots clean
 test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
 	@scripts/test.sh $(ARGS)
+
+drills: ## break things on purpose, and write how that went to docs/reliability.md (ARGS="-k scheduler")
+	@scripts/drills.sh $(ARGS)
+
+soak: ## an hour of runs while parts of the stack are killed at random (SOAK_MINUTES=10)
+	@scripts/soak.sh $(ARGS)
 
 lint: venv ## style, format and types
 	@scripts/lint.sh
 
-tables: venv ## write the README's tables from the contracts
+tables: venv ## write the tables of the documents from the contracts and the drills
 	@.venv/bin/python3 scripts/generate_tables.py
 
 messages: venv ## gather the monitor's texts into the catalogs of its translations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import functools
 import json
 import os
 import shutil
@@ -241,19 +242,27 @@ def run_make() -> Any:
 
 @contextlib.contextmanager
 def replaced_work(settings: dict[str, str], stage: str, work: str) -> Iterator[None]:
-    """Give a stage's image, for a while, another work than its own."""
+    """Give a stage's image, for a while, another work than its own, which is ``<stage>.work``."""
     image = f"localhost/ad-click/{stage}:{settings['IMAGE_TAG']}"
     kept = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "main.py").write_text(work)
         Path(folder, "Dockerfile").write_text(
-            f"FROM {image}\nCOPY --chmod=644 main.py /app/{stage}/main.py\n"
+            f"FROM {image}\n"
+            f"COPY --from={image} /app/{stage}/main.py /app/{stage}/work.py\n"
+            f"COPY --chmod=644 main.py /app/{stage}/main.py\n"
         )
         docker("buildx", "build", "--quiet", "--load", "--tag", image, folder)
     try:
         yield
     finally:
         docker("tag", kept, image)
+
+
+@pytest.fixture(scope="session")
+def replace_work(settings: dict[str, str]) -> Any:
+    """Gives a stage's image another work for a while: ``with replace_work(stage, work):``."""
+    return functools.partial(replaced_work, settings)
 
 
 @pytest.fixture

@@ -68,6 +68,8 @@ WORDS = {
     "waiting": marked("waiting"),
     "not_run": marked("not run"),
     "timed out": marked("timed out"),
+    "contract broken": marked("contract broken"),
+    "lost": marked("lost"),
     "image missing": marked("image missing"),
     "volume not mounted": marked("volume not mounted"),
     "mail not sent": marked("mail not sent"),

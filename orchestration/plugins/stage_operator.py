@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 VOLUME = "/shared_volume"
 LOG_TAIL = 20
+MAILED_LINES = 10
 LINE_LENGTH = 500
 # The supervisor kills this process five seconds after asking it to stop: the container gets less.
 STOP_SECONDS = 3
@@ -135,7 +136,10 @@ class StageOperator(DockerOperator):
             note.fail(**known, log_tail=list(tail))
             if failure.cause in CUT_OFF and note.content["state"] == "up_for_retry":
                 self.container = None  # type: ignore[assignment]  # the next try takes it over
-            context["ti"].xcom_push("failure", {"task_id": self.task_id, **known})
+            # Of a crash nobody knows the cause: its mail has the last words.
+            words = list(tail)[-MAILED_LINES:] if failure.cause == "crashed" else []
+            told = {"task_id": self.task_id, **known, "last_words": [printable(w) for w in words]}
+            context["ti"].xcom_push("failure", told)
             raise failure from None
         finally:
             self.remove()
@@ -318,6 +322,14 @@ class StageOperator(DockerOperator):
             cause, message = 143, "a person or the engine stopped the container"
         elif summary and summary["error"] and exit_code in codes:
             message = summary["error"]["message"]
+        elif exit_code == 0:
+            raise StageFailed(
+                "contract broken",
+                "the container ended well, but its last line is not the summary of a stage",
+                advice="Let the image start stage.py, and nothing print after it.",
+                retried=False,
+                exit_code=exit_code,
+            )
         else:
             cause, message = 70, f"the container ended with exit code {exit_code} and no summary"
             message += f"; its last line: {printable(tail[-1])}" if tail else ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import ssl
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,8 +125,6 @@ class ImplicitTLS(Controller):
 
     def _trigger_server(self) -> None:
         # Controller would greet itself, with a client that trusts public authorities alone.
-        import socket
-
         with socket.create_connection((self.hostname, self.port)) as plain:
             context = ssl._create_unverified_context()
             with context.wrap_socket(plain) as client:
@@ -159,7 +160,76 @@ def unused_port() -> int:
 
 def free_port() -> int:
     """Return a port that was free a moment ago."""
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+REFUSAL = (
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 38\r\n\r\n{"message": "device or resource busy"}'
+)
+
+
+class Relay:
+    """Passes a TCP port on to the engine's socket, until it breaks.
+
+    It answers so many calls to remove a container itself, with the refusal of a busy engine.
+    """
+
+    def __init__(self, path: str, port: int = 0, refusals: int = 0) -> None:
+        self.path = path
+        self.refusals = refusals
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"tcp://127.0.0.1:{self.port}"
+        self.ends: list[socket.socket] = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        """Connect each client to the engine."""
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(self.path)
+                self.ends += [client, engine]
+                for pair in ((client, engine), (engine, client)):
+                    threading.Thread(target=self.pump, args=pair, daemon=True).start()
+
+    def pump(self, source: socket.socket, target: socket.socket) -> None:
+        """Pass bytes on until one side ends."""
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if self.refusals and data.startswith(b"DELETE "):
+                    self.refusals -= 1
+                    source.sendall(REFUSAL)
+                else:
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def break_off(self) -> None:
+        """End every connection and take no other."""
+        for end in (self.listener, *self.ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@pytest.fixture
+def socket_url(settings: dict[str, str]) -> str:
+    """Where the engine's socket is."""
+    return f"unix://{settings.get('DOCKER_SOCKET') or '/var/run/docker.sock'}"
+
+
+@pytest.fixture
+def make_relay(socket_url: str) -> Iterator[Callable[..., Relay]]:
+    """Makes relays to the engine, on a port that is given or any."""
+    made: list[Relay] = []
+
+    def make(port: int = 0, refusals: int = 0) -> Relay:
+        made.append(Relay(socket_url.removeprefix("unix://"), port, refusals))
+        return made[-1]
+
+    yield make
+    for relay in made:
+        relay.break_off()

@@ -116,6 +116,15 @@ def test_failure_mail_names_each_stage_that_failed(render, kind):
 
 
 @pytest.mark.parametrize("kind", ["html", "txt"])
+def test_mail_about_a_crash_has_its_last_words(render, kind):
+    crash = FAILURE | {"cause": "crashed", "last_words": ["Traceback", "ValueError: <no>"]}
+    mail = render(f"failure.{kind}", xcoms=failures(crash))
+    text = Page(mail).text if kind == "html" else mail
+    assert re.search(r"Its last words:\s+Traceback\s+ValueError: <no>\s", text)
+    assert "Its last words" not in render(f"failure.{kind}", xcoms=failures(FAILURE))
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
 def test_failure_mail_without_a_cause_says_so(render, kind):
     assert "No stage left its cause" in render(f"failure.{kind}")
 
@@ -138,7 +147,7 @@ def test_every_text_in_a_page_is_escaped(render):
     hostile = {name: dict.fromkeys(found, HOSTILE) for name, found in GREEN.items()}
     hostile["evaluate_model"] = METRICS | {"train_rows": HOSTILE, "test_rows": HOSTILE}
     xcoms = summaries(hostile)
-    xcoms["load_data", "failure"] = dict.fromkeys(FAILURE, HOSTILE)
+    xcoms["load_data", "failure"] = dict.fromkeys(FAILURE, HOSTILE) | {"last_words": [HOSTILE]}
     names = {"run_id": HOSTILE, "airflow_url": HOSTILE, "monitor_url": HOSTILE}
     for path in PAGES:
         dag = SimpleNamespace(dag_id=HOSTILE)

@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -341,11 +340,6 @@ def probe_image(settings: dict[str, str], probe_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def socket_url(settings: dict[str, str]) -> str:
-    return f"unix://{settings.get('DOCKER_SOCKET') or '/var/run/docker.sock'}"
-
-
-@pytest.fixture
 def probe(
     probe_image: None,
     probe_folder: Path,
@@ -456,8 +450,14 @@ def test_crash_is_tried_again_and_then_final(probe):
 
 
 @pytest.mark.image
-@pytest.mark.parametrize("code", [0, 3, 139])
-def test_end_without_a_summary_is_a_crash_whatever_the_exit_code(probe, code):
+def test_end_that_looks_well_but_leaves_no_summary_breaks_the_contract(probe):
+    failed = probe.fail("leave:0")
+    assert (failed.cause, failed.retried, failed.exit_code) == ("contract broken", False, 0)
+
+
+@pytest.mark.image
+@pytest.mark.parametrize("code", [3, 139])
+def test_end_without_a_summary_and_with_an_unknown_exit_code_is_a_crash(probe, code):
     failed = probe.fail(f"leave:{code}")
     assert (failed.cause, failed.retried, failed.exit_code) == ("crashed", True, code)
     assert f"exit code {code} and no summary" in failed.message
@@ -593,43 +593,6 @@ def test_mount_whose_source_is_gone_is_the_engines_refusal(probe, monkeypatch):
     assert "/no such folder" in probe.read("task.json")["docker_run"]
 
 
-class Relay:
-    """Passes a TCP port on to the engine's socket, until it breaks."""
-
-    def __init__(self, path: str, port: int = 0) -> None:
-        self.path = path
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
-        self.url = f"tcp://127.0.0.1:{self.port}"
-        self.ends: list[socket.socket] = []
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        """Connect each client to the engine."""
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(self.path)
-                self.ends += [client, engine]
-                for pair in ((client, engine), (engine, client)):
-                    threading.Thread(target=self.pump, args=pair, daemon=True).start()
-
-    def pump(self, source: socket.socket, target: socket.socket) -> None:
-        """Pass bytes on until one side ends."""
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def break_off(self) -> None:
-        """End every connection and take no other."""
-        for end in (self.listener, *self.ends):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-
 def seconds_of(log: str) -> list[int]:
     """Return the numbers that the stage `last` printed, as the task's log has them."""
     return [int(number) for number in re.findall(r"\] second (\d+)", log)]
@@ -641,10 +604,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_operator, "PATIENCE_SECONDS", 1)
 
 
+@pytest.mark.drill
 @pytest.mark.image
 @pytest.mark.usefixtures("impatient")
-def test_engine_that_stays_away_is_named_and_the_next_try_has_the_container(probe, socket_url):
-    relay = Relay(socket_url.removeprefix("unix://"))
+def test_engine_that_stays_away_is_named_and_the_next_try_has_the_container(probe, make_relay):
+    """The connection to the engine is cut while a stage works, until the try gives up."""
+    relay = make_relay()
     task = probe.task("last:6", docker_url=relay.url)
     with while_it_works(probe, relay.break_off), pytest.raises(StageFailed) as caught:
         probe.run("last:6", task=task)
@@ -656,17 +621,19 @@ def test_engine_that_stays_away_is_named_and_the_next_try_has_the_container(prob
     assert containers() == []
 
 
+@pytest.mark.drill
 @pytest.mark.image
 def test_broken_connection_is_made_again_and_no_line_is_lost_or_told_twice(
-    probe, socket_url, capsys
+    probe, make_relay, capsys
 ):
-    relay = Relay(socket_url.removeprefix("unix://"))
+    """The connection to the engine is cut in a stage's output, and is back after 2 s."""
+    relay = make_relay()
     later = []
 
     def break_and_mend() -> None:
         relay.break_off()
         time.sleep(2)
-        later.append(Relay(relay.path, relay.port))
+        later.append(make_relay(relay.port))
 
     task = probe.task("last:6", docker_url=relay.url)
     with while_it_works(probe, break_and_mend):
@@ -703,11 +670,13 @@ def killed(probe: Probe, probe_folder: Path, settings: dict[str, str]) -> Callab
     return run
 
 
+@pytest.mark.drill
 @pytest.mark.image
 @pytest.mark.parametrize("point", ["created", "starting", "started", "output"])
 def test_try_killed_at_any_point_is_taken_up_by_the_next_with_the_one_container(
     probe, killed, point, capsys
 ):
+    """SIGKILL of a task's process: its container created, to be started, started, at work."""
     killed("last:3", point)
     (left,) = containers()
     assert probe.run("last:3", try_number=2)["metrics"] == {"rows": 3}
@@ -720,8 +689,10 @@ def test_try_killed_at_any_point_is_taken_up_by_the_next_with_the_one_container(
     assert containers() == []
 
 
+@pytest.mark.drill
 @pytest.mark.image
 def test_result_that_a_killed_try_did_not_hear_is_the_next_ones(probe, killed):
+    """SIGKILL of a task's process; its container ends with a refusal before the next try."""
     killed("refuse:65", "starting")
     (left,) = containers()
     docker("start", left)
@@ -731,9 +702,11 @@ def test_result_that_a_killed_try_did_not_hear_is_the_next_ones(probe, killed):
     assert probe.read("task.json")["container_id"] == left
 
 
+@pytest.mark.drill
 @pytest.mark.image
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_container_that_was_stopped_meanwhile_is_replaced(probe, killed, end):
+    """SIGKILL of a task's process, then its container is stopped or killed."""
     killed("last:2", "started")
     (left,) = containers()
     docker(end, left)
@@ -742,8 +715,10 @@ def test_container_that_was_stopped_meanwhile_is_replaced(probe, killed, end):
     assert containers() == []
 
 
+@pytest.mark.drill
 @pytest.mark.image
 def test_container_of_other_work_is_replaced(probe, killed):
+    """SIGKILL of a task's process; the next try is told to do something else."""
     killed("wait", "started")
     (left,) = containers()
     assert probe.run("finish", try_number=2)["metrics"] == {"rows": 3}
@@ -751,8 +726,10 @@ def test_container_of_other_work_is_replaced(probe, killed):
     assert containers() == []
 
 
+@pytest.mark.drill
 @pytest.mark.image
 def test_container_that_a_failed_try_left_is_replaced(probe, killed):
+    """A try that ended as failed leaves its container."""
     killed("last:2", "started")
     (left,) = containers()
     note = probe.volume / "runs/manual__1/probe/task.json"
@@ -762,9 +739,10 @@ def test_container_that_a_failed_try_left_is_replaced(probe, killed):
     assert probe.read("task.json")["container_id"] != left
 
 
+@pytest.mark.drill
 @pytest.mark.image
 def test_try_that_airflow_lost_sight_of_leaves_the_container_to_the_next(probe):
-    """The former process lives on and is stopped late: its container is the next try's by then."""
+    """The process of a try lives on while the next try works, and is stopped late."""
     first = probe.task("last:4")
     outcome: dict[str, Any] = {}
 

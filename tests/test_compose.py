@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -65,6 +67,7 @@ def test_long_running_service_is_checked_and_restarted(service: str):
 @each_service
 def test_service_has_a_memory_limit(service: str):
     assert re.fullmatch(r"\d+[mg]", SERVICES[service]["mem_limit"])
+    assert SERVICES[service]["pids_limit"] > 0
 
 
 @each_service
@@ -237,3 +240,34 @@ def test_monitor_without_a_password_listens_on_this_machine_only(stack: Any):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [f"127.0.0.1:{stack.settings['MONITOR_PORT']}"]
     assert "(no login, reachable from this machine only; MONITOR_PASSWORD in" in stack.started
+
+
+@each_service
+def test_service_shares_nothing_of_the_host_but_what_it_mounts(service: str):
+    shared = {"network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup", "cgroup_parent"}
+    devices = {"devices", "device_cgroup_rules", "gpus", "group_add", "sysctls", "volumes_from"}
+    assert not (shared | devices | {"extends", "env_file"}) & set(SERVICES[service])
+
+
+@each_service
+def test_service_keeps_the_filter_of_the_engine(service: str):
+    assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_compose_itself_reads_the_walls_as_they_are_written():
+    required = re.findall(r"\$\{(\w+):\?", TEXT)
+    command = ["docker", "compose", "--file", "docker-compose.yaml", "--env-file", "/dev/null"]
+    done = subprocess.run(
+        [*command, "config", "--format", "json"],
+        cwd=ROOT,
+        env={**os.environ, **dict.fromkeys(required, "7")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name, service in json.loads(done.stdout)["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert int(service["mem_limit"]) > 0, name
+        assert service["user"] == {"docker-proxy": "0:0", "postgres": "postgres"}.get(name, "7:7")
+        assert all(p["host_ip"] == "127.0.0.1" for p in service.get("ports", [])), name

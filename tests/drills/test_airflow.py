@@ -49,6 +49,7 @@ class Drill:
     def __init__(self, stack: Any, words: str = "second ") -> None:
         self.stack = stack
         self.words = words
+        self.killed: set[str] = set()
         self.go = stack.volume / "go-on"
         self.go.unlink(missing_ok=True)
 
@@ -97,11 +98,13 @@ class Drill:
 
     def kill(self, *names: str) -> None:
         """Kill services with SIGKILL."""
+        self.killed.update(names)
         docker("kill", "--signal=KILL", *map(self.service, names))
 
     def begin_again(self, *names: str) -> None:
         """Start services that were killed, as the engine does after a crash that is not ours."""
-        docker("start", *map(self.service, names))
+        for name in names:
+            docker("start", self.service(name))
 
 
 def quote(text: str) -> str:
@@ -125,6 +128,7 @@ def drill(stack: Any, slow_stage: None) -> Iterator[Drill]:
     """A run to break things under; all services run again afterwards."""
     drill = Drill(stack)
     yield drill
+    drill.begin_again(*drill.killed)
     drill.go_on()
     with contextlib.suppress(AttributeError, AssertionError):
         drill.end()
@@ -275,6 +279,7 @@ def test_run_marked_failed_or_deleted_mid_stage_leaves_no_container(drill):
     assert drill.note()["cause"] == "stopped"
     with contextlib.suppress(json.JSONDecodeError):  # an answer without a body
         drill.stack.airflow("DELETE", path)
+    del drill.run_id
     with pytest.raises(urllib.error.HTTPError) as gone:
         drill.stack.airflow("GET", path)
     gone.value.close()

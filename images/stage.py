@@ -494,13 +494,21 @@ class OneLineFormatter(logging.Formatter):
 def scratch_folder(run: Run) -> Iterator[None]:
     """Give the run an empty folder for its outputs, beside where they go, and remove it after."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    for old in run.folder.glob(".scratch-*"):
-        shutil.rmtree(old, ignore_errors=True)
+    remove_leftovers(run.folder)
     run.scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=run.folder))
     try:
         yield
     finally:
         remove_scratch(run)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a stage that was killed left half-written; its process id may have been any."""
+    for old in folder.glob(".scratch-*"):
+        shutil.rmtree(old, ignore_errors=True)
+    for name in ("report.json", "progress.json"):
+        for old in folder.glob(f".{name}.*"):
+            old.unlink(missing_ok=True)
 
 
 def remove_scratch(run: Run) -> None:

@@ -1,7 +1,9 @@
 """Close the run, and remove runs that are too old to keep."""
 
 import json
+import os
 import shutil
+import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +20,9 @@ def run(run: Run) -> dict[str, Any]:
     summary = run.read_json("model_summary.json")
     ended = timestamp()
     took = datetime.fromisoformat(ended) - datetime.fromisoformat(opened["started"])
+    seconds = max(0.0, took.total_seconds())  # the clocks of two machines may differ
     removed = remove_old_runs(run.volume, run.run_id, run.parameters["keep_runs"])
-    end = {"ended": ended, "run_seconds": took.total_seconds(), "removed": removed}
+    end = {"ended": ended, "run_seconds": seconds, "removed": removed}
     run.write_json("end.json", end)
     return {"published": summary["published"], "removed_runs": len(removed)} | {
         key: end[key] for key in ("ended", "run_seconds")
@@ -37,9 +40,10 @@ def remove_old_runs(volume: Path, this_run: str, keep: int) -> list[str]:
         shutil.rmtree(leftover, ignore_errors=True)
     folders = [p for p in runs.iterdir() if is_run(p)]
     folders.sort(key=started, reverse=True)
+    now = time_of(runs)
     spared = {this_run, published_run(volume)}
     old = [p for p in folders[keep:] if p.name not in spared]
-    return [folder.name for folder in old if is_over(folder) and remove(folder)]
+    return [folder.name for folder in old if is_over(folder, now) and remove(folder)]
 
 
 def remove(folder: Path) -> bool:
@@ -79,12 +83,22 @@ def published_run(volume: Path) -> str | None:
         return None
 
 
-def is_over(folder: Path) -> bool:
-    """Tell whether a run is closed, or nothing in it has changed for a day."""
+def is_over(folder: Path, now: float) -> bool:
+    """Tell whether a run is closed, or nothing in it has changed for a day before ``now``."""
     if read_report(folder / "end_pipeline").get("status") == "done":
         return True
     newest = max(changed(p) for p in (folder, *folder.glob("*")))
-    return time.time() - newest > ABANDONED_AFTER_SECONDS
+    return now - newest > ABANDONED_AFTER_SECONDS
+
+
+def time_of(folder: Path) -> float:
+    """Return now, in seconds since 1970, by the clock that dates the files in a folder.
+
+    A volume from elsewhere may have another than this machine, and one that is off would have runs
+    at work look abandoned.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime
 
 
 def changed(path: Path) -> float:

@@ -26,12 +26,18 @@ def publish(model: Path, run_id: str, files: dict[str, Path]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         release = Path(tempfile.mkdtemp(prefix=f"{run_id}~", dir=releases))
         release.chmod(0o755)
-        for name, source in files.items():
-            shutil.copyfile(source, release / name)
-            flush(release / name)
-        flush(release)
-        flush(releases)
-        link(model / "current", Path("releases", release.name))
+        current = Path("releases", release.name)
+        try:
+            for name, source in files.items():
+                shutil.copyfile(source, release / name)
+                flush(release / name)
+            flush(release)
+            flush(releases)
+            link(model / "current", current)
+        except OSError:  # such as a full disk, which a half-made release would keep full
+            if not leads_to(model / "current", current):
+                shutil.rmtree(release, ignore_errors=True)
+            raise
         for name in files:
             link(model / name, Path("current", name))
         flush(model)
@@ -43,9 +49,18 @@ def publish(model: Path, run_id: str, files: dict[str, Path]) -> Path:
 
 def link(path: Path, target: Path) -> None:
     """Make ``path`` a link to ``target``, atomically replacing what was there."""
-    if path.is_symlink() and path.readlink() == target:
+    for leftover in path.parent.glob(f".{path.name}.*"):  # of a process that was killed
+        leftover.unlink(missing_ok=True)
+    if leads_to(path, target):
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
-    temporary.replace(path)
+    try:
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def leads_to(path: Path, target: Path) -> bool:
+    """Tell whether ``path`` is a link to ``target``."""
+    return path.is_symlink() and path.readlink() == target

@@ -771,6 +771,15 @@ def test_kill_leaves_no_report_and_the_next_try_cleans_up(toy):
     ]
 
 
+def test_next_try_removes_what_any_process_left_half_written(toy):
+    folder = toy.volume.folder("toy")
+    folder.mkdir(parents=True)
+    for name in (".report.json.7", ".progress.json.123"):
+        (folder / name).write_text('{"sta')
+    assert toy.run().code == 0
+    assert sorted(p.name for p in folder.glob(".*")) == []
+
+
 # The log
 
 

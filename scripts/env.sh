@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
-
-random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
+source scripts/secrets.sh
 
 own_id() { # -u or -g: root's own ids would leave files that nobody else can delete
     if [ "$(id -u)" -eq 0 ]; then echo 50000; else id "$1"; fi
@@ -15,10 +14,8 @@ generated() { # NAME: the value that .env.example leaves to this script; nothing
     case $1 in
         PIPELINE_UID) own_id -u ;;
         PIPELINE_GID) own_id -g ;;
-        AIRFLOW_FERNET_KEY) head -c 32 /dev/urandom | base64 | tr '+/' '-_' ;;
-        AIRFLOW_ADMIN_PASSWORD) random_hex 12 ;;
-        AIRFLOW_VIEWER_PASSWORD | POSTGRES_PASSWORD) random_hex 24 ;;
-        AIRFLOW_JWT_SECRET | AIRFLOW_SECRET_KEY) random_hex 48 ;;
+        MONITOR_PASSWORD) ;; # empty until it is wanted
+        *) random_secret "$1" ;;
     esac
 }
 

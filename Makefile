@@ -15,7 +15,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs airflow stage smtp-test bench
+.PHONY: run up down status logs airflow stage smtp-test rotate bench
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -40,6 +40,9 @@ stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id d
 smtp-test: ## send a mail through the server that .env names, and say what it answered
 	@scripts/smtp-test.sh $(ARGS)
 
+rotate: ## a new value for a secret of .env, everywhere: SECRET=AIRFLOW_ADMIN_PASSWORD
+	@scripts/rotate.sh $(SECRET)
+
 bench: ## measure, and write the figures to benchmarks/
 	@scripts/bench.sh $(ARGS)
 
@@ -62,6 +65,13 @@ venv: ## .venv, in which stages, monitor, tests and tools run without Docker
 lock: ## resolve all requirements.in and the monitor's package.json anew and write the locks
 	@scripts/lock.sh
 
+.PHONY: sbom audit
+sbom: venv ## what each image is made of, to .build/sbom/<image>.json (ARGS="build_model" for one of them)
+	@scripts/sbom.sh $(ARGS)
+
+audit: venv ## look every package of the locks up in the database of known vulnerabilities
+	@scripts/audit.sh
+
 .PHONY: test drills soak lint tables messages screenshots clean
 test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
 	@scripts/test.sh $(ARGS)
@@ -72,7 +82,7 @@ drills: ## break things on purpose, and write how that went to docs/reliability.
 soak: ## an hour of runs while parts of the stack are killed at random (SOAK_MINUTES=10)
 	@scripts/soak.sh $(ARGS)
 
-lint: venv ## style, format and types
+lint: venv ## style, format, types, Dockerfiles, and a search for secrets
 	@scripts/lint.sh
 
 tables: venv ## write the tables of the documents from the contracts and the drills

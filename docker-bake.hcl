@@ -8,6 +8,8 @@ variable "PIPELINE_UID" { default = "50000" }
 variable "PIPELINE_GID" { default = "50000" }
 variable "VERSION" { default = "unknown" }
 variable "REVISION" { default = "unknown" }
+# Where the sources are published, for the images' labels: the project names no place of its own.
+variable "SOURCE_URL" { default = "unknown" }
 
 group "default" {
   targets = ["stage", "service", "airflow", "docker_proxy"]
@@ -21,6 +23,7 @@ target "common" {
     GID        = PIPELINE_GID
     VERSION    = VERSION
     REVISION   = REVISION
+    SOURCE_URL = SOURCE_URL
   }
   # The host's authorities, package index and npm registry: seen by a build step, kept by no image.
   secret = ["id=ca,src=.build/ca", "id=index,src=.build/index", "id=npm,src=.build/npm"]

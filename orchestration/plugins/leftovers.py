@@ -7,6 +7,7 @@ the engine refused, a run was deleted meanwhile. StageOperator sweeps at the end
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ GONE = "gone"
 # A container that does not say of which run it is, as the watchdog's, lives two minutes at most.
 OLD_SECONDS = 3600
 ATTEMPTS = 3
+STOP_SECONDS = 3
 # So long a scheduler waits for the API server, without which it could start no task anyway.
 PATIENCE_SECONDS = 120
 API = "http://airflow-apiserver:8080"
@@ -58,6 +60,9 @@ def sweep(client: APIClient, state_of: StateOf, warn: Warn) -> None:
                 "removing container %s, left by %s of run %s; that task is %s",
                 *(container["Id"], task, run, state),
             )
+            # A task that was marked failed may be stopping it just now: it is let end in peace.
+            with contextlib.suppress(DockerException, OSError):
+                client.stop(container["Id"], timeout=STOP_SECONDS)
             remove(client, container["Id"], warn)
 
 

@@ -59,6 +59,10 @@ quietly() { # what for, command
     fi
 }
 
+stop_airflow() {
+    quietly "Airflow could not be stopped" compose stop airflow-scheduler airflow-apiserver airflow-dag-processor
+}
+
 # With both keys in the file everything stays readable, whatever happens in between.
 change_fernet_key() {
     local new
@@ -69,7 +73,7 @@ change_fernet_key() {
     write_setting AIRFLOW_FERNET_KEY
     if has_database; then
         say "  stopping Airflow and encrypting its connections and variables anew"
-        quietly "Airflow could not be stopped" compose stop airflow-scheduler airflow-apiserver airflow-dag-processor
+        stop_airflow
         quietly "what is in the database could not be encrypted anew" \
             compose run --rm -T --entrypoint airflow airflow-init rotate-fernet-key
     fi
@@ -84,7 +88,7 @@ change_database_password() {
     write_setting POSTGRES_PASSWORD
     has_database || return 0
     say "  stopping Airflow and its database, and giving the database the new password"
-    quietly "Airflow could not be stopped" compose stop airflow-scheduler airflow-apiserver airflow-dag-processor
+    stop_airflow
     quietly "the database could not be stopped" compose stop postgres
     # The value comes by the container's environment, from the file. A statement that fails would be printed.
     quietly "the database did not take its new password" compose run --rm --no-deps -T --entrypoint sh postgres -c \

@@ -151,6 +151,10 @@ class Stack:
         stages = ("--filter", mine, "--filter", "label=ad-click.stage")
         return docker("ps", "--all", "--quiet", *stages).split()
 
+    def service(self, name: str) -> str:
+        """Return the name of a service's container."""
+        return f"{self.settings['COMPOSE_PROJECT_NAME']}-{name}-1"
+
     def add_data(self, name: str, content: bytes) -> str:
         """Put a data file on the volume and return its path there."""
         (self.volume / "data" / name).write_bytes(content)

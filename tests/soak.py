@@ -66,7 +66,7 @@ class Soak:
             self.kills["a stage"] += 1
             return
         service = self.random.choice(SERVICES)
-        name = f"{self.stack.settings['COMPOSE_PROJECT_NAME']}-{service}-1"
+        name = self.stack.service(service)
         docker("kill", "--signal=KILL", name)
         self.kills[service] += 1
         time.sleep(self.random.uniform(0, 10))

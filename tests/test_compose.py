@@ -227,7 +227,7 @@ for host, port in (
     except OSError:
         pass
 """
-    monitor = f"{stack.settings['COMPOSE_PROJECT_NAME']}-monitor-1"
+    monitor = stack.service("monitor")
     command = ["docker", "exec", monitor, "python3", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["airflow-apiserver"]
@@ -235,7 +235,7 @@ for host, port in (
 
 @pytest.mark.stack
 def test_monitor_without_a_password_listens_on_this_machine_only(stack: Any):
-    monitor = f"{stack.settings['COMPOSE_PROJECT_NAME']}-monitor-1"
+    monitor = stack.service("monitor")
     command = ["docker", "port", monitor, "5000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [f"127.0.0.1:{stack.settings['MONITOR_PORT']}"]

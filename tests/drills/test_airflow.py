@@ -92,19 +92,15 @@ class Drill:
         note: dict[str, Any] = self.stack.read_json(self.run_id, f"{task}/task.json")
         return note
 
-    def service(self, name: str) -> str:
-        """Return the name of a service's container."""
-        return f"{self.stack.settings['COMPOSE_PROJECT_NAME']}-{name}-1"
-
     def kill(self, *names: str) -> None:
         """Kill services with SIGKILL."""
         self.killed.update(names)
-        docker("kill", "--signal=KILL", *map(self.service, names))
+        docker("kill", "--signal=KILL", *map(self.stack.service, names))
 
     def begin_again(self, *names: str) -> None:
         """Start services that were killed, as the engine does after a crash that is not ours."""
         for name in names:
-            docker("start", self.service(name))
+            docker("start", self.stack.service(name))
 
 
 def quote(text: str) -> str:
@@ -176,7 +172,7 @@ def test_whole_stack_restarted_mid_stage_the_run_goes_on(drill):
     drill.start()
     names = ("postgres", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor")
     names += ("docker-proxy", "mailbox", "monitor")
-    docker("restart", *map(drill.service, names))
+    docker("restart", *map(drill.stack.service, names))
     drill.until(lambda: drill.note()["try_number"] == 2)
     drill.go_on()
     assert_green(drill, tries=2)

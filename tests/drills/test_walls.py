@@ -412,7 +412,7 @@ def test_no_description_of_a_container_gets_a_wall_past_the_proxy(
 @pytest.mark.parametrize("service", SERVICES)
 def test_service_has_no_rights_and_a_root_that_it_can_not_change(service: str, stack: Any) -> None:
     """Look at the first process of each service, and write to its root."""
-    check_service(f"{stack.settings['COMPOSE_PROJECT_NAME']}-{service}-1", service)
+    check_service(stack.service(service), service)
 
 
 def check_service(container: str, service: str) -> None:

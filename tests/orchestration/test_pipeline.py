@@ -332,8 +332,7 @@ def test_a_stack_that_is_well_is_left_alone(stack: Any, run_make: Any) -> None:
 
 
 def test_a_stopped_service_is_started_again(stack: Any, run_make: Any) -> None:
-    project = stack.settings["COMPOSE_PROJECT_NAME"]
-    subprocess.run(["docker", "stop", f"{project}-mailbox-1"], check=True, capture_output=True)
+    subprocess.run(["docker", "stop", stack.service("mailbox")], check=True, capture_output=True)
     assert run_make("status", check=False).returncode != 0
     assert "services: starting" in run_make("up").stdout
     run_make("status")

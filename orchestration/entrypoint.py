@@ -65,8 +65,9 @@ def main() -> None:
             sys.exit(f"error: {error}")
     if sys.argv[1:2] == ["scheduler"]:
         # What a crash left goes before anything new starts. If it can't, that is no reason not to.
-        leftovers = Path(os.environ["AIRFLOW_HOME"], "plugins", "leftovers.py")
-        subprocess.run([sys.executable, str(leftovers)], check=False)
+        home = Path(os.environ["AIRFLOW_HOME"])
+        environment = {**os.environ, "PYTHONPATH": str(home / "plugins")}
+        subprocess.run([sys.executable, str(home / "sweep.py")], env=environment, check=False)
     airflow = Path(sys.prefix) / "bin" / "airflow"
     os.execv(airflow, [str(airflow), *sys.argv[1:]])
 

@@ -12,36 +12,20 @@ import sys
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-API = os.environ.get("AIRFLOW_API", "http://airflow-apiserver:8080")
+from airflow_api import API, Airflow
+
 VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
 DAG = "ml_pipeline_advertising"
-ENDED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 POLL_SECONDS = 0.5
 STARTUP_SECONDS = 120
 PATIENCE_SECONDS = 120
 
 
-class Airflow:
-    """Airflow's REST API, logged in."""
-
-    def __init__(self, user: str, password: str) -> None:
-        self.token = ""
-        credentials = {"username": user, "password": password}
-        self.token = self.call("POST", "/auth/token", credentials)["access_token"]
-
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """Return the answer to a call; an error answer is a urllib.error.HTTPError."""
-        request = urllib.request.Request(API + path, method=method)
-        request.add_header("Content-Type", "application/json")
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=30) as response:
-            return json.load(response)
+class Pipeline(Airflow):
+    """The DAG, as Airflow's REST API knows it."""
 
     def look(self, path: str) -> Any:
         """Return the answer to a question; on a busy machine one that is late is asked again."""
@@ -172,12 +156,12 @@ def main() -> int:
     arguments = parser.parse_args()
     password = sys.stdin.read().strip()
     try:
-        airflow = Airflow(arguments.user, password)
-        airflow.wait_for_dag()
-        run_id = airflow.trigger(arguments.parameters)
+        pipeline = Pipeline(arguments.user, password)
+        pipeline.wait_for_dag()
+        run_id = pipeline.trigger(arguments.parameters)
         print(f"run {run_id}", flush=True)
         started = time.monotonic()
-        state = airflow.follow(run_id)
+        state = pipeline.follow(run_id)
     except urllib.error.HTTPError as error:
         sys.exit(f"error: Airflow answered {error.code} {error.reason} to {error.url}")
     except OSError as error:

@@ -17,7 +17,6 @@ FOLDER = Path(__file__).resolve().parent / "compiled_templates"
 
 def init_app(app: Flask) -> None:
     """Take the compiled templates where there are some."""
-    app.extensions["templates"] = app.jinja_env.list_templates(extensions=("html",))
     if FOLDER.is_dir():
         app.jinja_env.loader = ModuleLoader(FOLDER)
 
@@ -27,8 +26,9 @@ def load(app: Flask) -> None:
 
     A full collection would go through all of it again and again, some 40 ms without an answer.
     """
-    for name in app.extensions["templates"]:
-        app.jinja_env.get_template(name)
+    for name in app.create_global_jinja_loader().list_templates():
+        if name.endswith(".html"):
+            app.jinja_env.get_template(name)
     gc.collect()
     gc.freeze()
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-from contracts import image_name, network_name
+from contracts import image_name, network_name, project_name
 from mail_operator import MailOperator
 
 with DAG(
@@ -41,7 +41,7 @@ with DAG(
         auto_remove="force",
         # The sweep of the pipeline knows by them what a crash of Airflow left.
         labels={
-            "ad-click.project": os.environ.get("COMPOSE_PROJECT_NAME", "ad-click"),
+            "ad-click.project": project_name(),
             "ad-click.dag": "flask_api_monitoring",
             "ad-click.task": "probe_monitor",
         },

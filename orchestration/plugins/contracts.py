@@ -28,7 +28,12 @@ def network_name(network: str) -> str:
     """Return the name of this stack's network, or ``none``, which Docker knows itself."""
     if network == "none":
         return network
-    return f"{os.environ.get('COMPOSE_PROJECT_NAME', 'ad-click')}_{network}"
+    return f"{project_name()}_{network}"
+
+
+def project_name() -> str:
+    """Return the name of this stack, which its networks start with and containers are labelled."""
+    return os.environ.get("COMPOSE_PROJECT_NAME", "ad-click")
 
 
 def command_line(contract: dict[str, Any]) -> list[str]:

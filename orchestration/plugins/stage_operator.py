@@ -22,12 +22,19 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException
 from docker.types import LogConfig, Mount
 from urllib3.exceptions import HTTPError
 
-from contracts import command_line, image_name, network_name, read_contract, read_exit_codes
-from leftovers import GONE, project, remove, sweep
+from contracts import (
+    command_line,
+    image_name,
+    network_name,
+    project_name,
+    read_contract,
+    read_exit_codes,
+)
+from leftovers import GONE, remove, stop, sweep
 from task_note import CUT_OFF, TaskNote
 
 if TYPE_CHECKING:
@@ -37,8 +44,6 @@ VOLUME = "/shared_volume"
 LOG_TAIL = 20
 MAILED_LINES = 10
 LINE_LENGTH = 500
-# The supervisor kills this process five seconds after asking it to stop: the container gets less.
-STOP_SECONDS = 3
 # How long the engine may be out of reach while a stage works: the proxy is back after a second.
 PATIENCE_SECONDS = 60
 # Exit codes of what was killed, by SIGKILL, SIGTERM or the engine's own end.
@@ -124,8 +129,7 @@ class StageOperator(DockerOperator):
         try:
             self.container = self.take_over(context) or self.create(context)
             note.update(container_id=self.container["Id"])
-            self.follow(tail)
-            summary = self.summary_or_failure(tail)
+            summary = self.summary_or_failure(self.follow(tail), tail)
             for outlet in self.outlets:
                 context["outlet_events"][outlet].extra = summary["metrics"]
         except (Exception, AirflowTaskTimeout) as error:
@@ -176,8 +180,7 @@ class StageOperator(DockerOperator):
                 )
             else:
                 self.log.warning("removing container %s of try %s", container["Id"], earlier)
-                self.container = container
-                self.remove()
+                remove(self.cli, container["Id"], self.log.warning)
         return found
 
     def create(self, context: Context) -> dict[str, Any]:
@@ -247,7 +250,7 @@ class StageOperator(DockerOperator):
         """Return the labels that tell whose container this is."""
         ti = context["ti"]
         return {
-            "ad-click.project": project(),
+            "ad-click.project": project_name(),
             "ad-click.stage": self.stage,
             "ad-click.dag": ti.dag_id,
             "ad-click.run": ti.run_id,
@@ -269,8 +272,8 @@ class StageOperator(DockerOperator):
         words += self.command or []
         return shlex.join(words)
 
-    def follow(self, tail: deque[str]) -> None:
-        """Pass the container's output to the task's log and to ``tail`` until it ends.
+    def follow(self, tail: deque[str]) -> dict[str, Any]:
+        """Pass the output to the task's log and to ``tail``; return the state that it ends in.
 
         A connection that breaks is made again, and what was missed is read then. An engine that
         does not answer for PATIENCE_SECONDS is an error.
@@ -278,8 +281,7 @@ class StageOperator(DockerOperator):
         told, deadline = 0, None
         while True:
             try:
-                state = self.state_of_container()
-                if state["Status"] == "created":
+                if self.state_of_container()["Status"] == "created":
                     self.cli.start(self.container["Id"])
                     if self.killed:  # meanwhile: on_kill found nothing to stop
                         self.stop()
@@ -290,8 +292,9 @@ class StageOperator(DockerOperator):
                         tail.append(line.rstrip())
                         told += line.endswith("\n")  # one that was cut off comes again
                     deadline = None
-                if not self.state_of_container()["Running"]:
-                    return
+                state = self.state_of_container()
+                if not state["Running"]:
+                    return state
             except BROKEN as error:
                 refused = isinstance(error, APIError) and error.status_code != 503
                 deadline = deadline or time.monotonic() + PATIENCE_SECONDS
@@ -306,9 +309,8 @@ class StageOperator(DockerOperator):
         state: dict[str, Any] = self.cli.inspect_container(self.container["Id"])["State"]
         return state
 
-    def summary_or_failure(self, tail: Sequence[str]) -> dict[str, Any]:
+    def summary_or_failure(self, state: Mapping[str, Any], tail: Sequence[str]) -> dict[str, Any]:
         """Return the summary that the stage left, or raise the failure by its cause."""
-        state = self.state_of_container()
         exit_code = state["ExitCode"]
         summary = last_summary(tail, self.stage)
         if exit_code == 0 and summary:
@@ -382,20 +384,14 @@ class StageOperator(DockerOperator):
         }
 
     def remove(self) -> None:
-        """Remove the container, unless a later try has taken it over; one that runs has to end."""
+        """Stop and remove the container, unless a later try has taken it over."""
         if self.container and not self.note.overtaken:
-            self.stop()
             remove(self.cli, self.container["Id"], self.log.warning)
         self.container = None  # type: ignore[assignment]
 
     def stop(self) -> None:
-        """Ask the container to end, and kill it if it has not after STOP_SECONDS."""
-        try:
-            self.cli.stop(self.container["Id"], timeout=STOP_SECONDS)
-        except NotFound:
-            pass
-        except BROKEN as error:
-            self.log.warning("container %s does not stop: %s", self.container["Id"], error)
+        """Ask the container to end."""
+        stop(self.cli, self.container["Id"], self.log.warning)
 
     def sweep(self, context: Context) -> None:
         """Remove the containers of this project whose tasks are over, whatever run they are of."""

@@ -32,8 +32,8 @@ def main() -> None:
             raise
         sys.exit(
             "error: the database refuses POSTGRES_PASSWORD of .env: its volume was made with the "
-            "one of an older .env. Put that value back, or delete the database with its "
-            "history: VOLUMES=1 make down"
+            "one of an older .env. Put that value back, or give both a new one, which keeps the "
+            "history: make rotate SECRET=POSTGRES_PASSWORD"
         )
     set_account(administrator, os.environ["AIRFLOW_ADMIN_PASSWORD"], "Admin")
     set_account(VIEWER, os.environ["AIRFLOW_VIEWER_PASSWORD"], "Viewer")

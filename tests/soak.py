@@ -26,6 +26,7 @@ RESULTS = ROOT / "benchmarks" / "soak.json"
 SERVICES = ("airflow-scheduler", "airflow-apiserver", "postgres", "docker-proxy", "mailbox",
             "monitor", "airflow-dag-processor")  # fmt: skip
 AT_ONCE = 2
+KEPT_RUNS = 1000  # all: what is told of them at the end is read from their folders
 
 pytestmark = pytest.mark.stack
 
@@ -56,7 +57,7 @@ class Soak:
         """Start runs, so that two go on at once."""
         going = [s for s in self.states().values() if s in ("running", "queued")]
         for _ in range(AT_ONCE - len(going)):
-            self.runs.append(self.stack.trigger())
+            self.runs.append(self.stack.trigger(keep_runs=KEPT_RUNS))
 
     def kill(self) -> None:
         """SIGKILL a service, which is started again after some seconds, or a stage."""

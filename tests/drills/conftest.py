@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+pytest.register_assert_rewrite("tests.drills.held_run")
+
 
 @pytest.fixture
 def times(record_property: Callable[[str, object], None]) -> Callable[[int], None]:

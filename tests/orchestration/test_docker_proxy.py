@@ -487,3 +487,16 @@ def test_engine_out_of_reach_is_answered_with_503_and_a_sentence(start: Callable
     answer = requests.get(f"{start()}/version", timeout=60)
     assert answer.status_code == 503
     assert "cannot reach the Docker engine" in answer.json()["message"]
+
+
+def test_check_ends_a_proxy_whose_socket_is_of_an_engine_that_is_gone(settings: dict[str, str]):
+    """It has no socket here, which is to the proxy what one is that nobody listens at."""
+    image = f"localhost/ad-click/docker-proxy:{settings['IMAGE_TAG']}"
+    container = docker("run", "--detach", "--read-only", "--cap-drop=ALL", image)
+    deadline = time.monotonic() + 60
+    while docker("inspect", "--format={{.State.Running}}", container) == "true":
+        check = ["docker", "exec", container, "python3", "/health.py"]
+        assert subprocess.run(check, capture_output=True, check=False).returncode != 0
+        assert time.monotonic() < deadline
+    assert docker("inspect", "--format={{.State.ExitCode}}", container) == "0"
+    docker("rm", container)

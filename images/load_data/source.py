@@ -62,7 +62,7 @@ DAMAGE = (
 )
 
 
-class Unreadable(StageError):
+class UnreadableError(StageError):
     """The file as a whole cannot be read (65); ``rule`` says why, without the file's name."""
 
     def __init__(self, name: str, rule: str) -> None:
@@ -84,7 +84,7 @@ class Source:
     """A data file that is open: its form, and its content as bytes, unpacked while they are read.
 
     ``name`` is the file's name in messages. Use it in a ``with`` statement. Whatever is wrong with
-    the packing raises Unreadable.
+    the packing raises UnreadableError.
     """
 
     def __init__(self, path: Path, name: str) -> None:
@@ -113,9 +113,9 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.opened.close()
 
-    def unreadable(self, rule: str) -> Unreadable:
+    def unreadable(self, rule: str) -> UnreadableError:
         """Return the refusal of the file for a rule."""
-        return Unreadable(self.name, rule)
+        return UnreadableError(self.name, rule)
 
     def unpack(self) -> Any:
         """Return the stream of the content; its faults are those of DAMAGE."""

@@ -9,8 +9,11 @@ ARGS ?=
 STAGE ?=
 SOURCE ?=
 CSV ?=
-NAME ?=
 TARGET ?=
+# WSL names the machine so.
+ifeq ($(origin NAME),environment)
+NAME :=
+endif
 export SOURCE CSV NAME TARGET
 
 .PHONY: help

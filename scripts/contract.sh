@@ -35,7 +35,7 @@ docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is n
 run 'make images'"
 declared() { sed -nE "s/^$1 = \"?([^\"]*)\"?$/\1/p" images/load_data/stage.toml; }
 
-draft=$(mktemp)
+draft=$(mktemp "$volume/data/.draft.XXXXXX" 2> /dev/null) || fail 73 "$volume/data can't be written to"
 trap 'rm -f "$draft"' EXIT
 options=()
 [ -z "${TARGET:-}" ] || options=("--target=$TARGET")
@@ -45,8 +45,7 @@ docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no
     --mount "type=bind,source=$volume,target=/shared_volume,readonly" --entrypoint python3 "$image" \
     -m load_data.draft_contract "${options[@]}" -- "$file" > "$draft"
 
-# Nothing is overwritten that came to be meanwhile, either.
-if ! (set -o noclobber && cat "$draft" > "$contract") 2> /dev/null; then
-    fail 73 "$contract cannot be written"
-fi
+chmod 644 "$draft"
+mv -n "$draft" "$contract"
+[ ! -e "$draft" ] || fail 2 "$contract was written meanwhile and is not overwritten"
 say "contract: $contract is drafted; look at what is printed above, then: make run DATASET=$name"

@@ -121,10 +121,12 @@ def find_delimiter(piece: bytes, name: str) -> str:
         widths = list(row_widths(lines[:SAMPLE_LINES], delimiter))
         if widths and widths[0] > 1:
             scores[delimiter] = (widths.count(widths[0]) / len(widths), widths[0])
-    if lines and not scores:
+    if not lines:
+        raise StageError(65, f"{name}, line 1: holds no header; the file is empty")
+    if not scores:
         rule = "no comma, semicolon, tab or bar splits the header into columns"
         raise StageError(65, f"{name}, line 1: {rule}")
-    return max(scores, key=scores.__getitem__, default=",")
+    return max(scores, key=scores.__getitem__)
 
 
 def row_widths(lines: list[str], delimiter: str) -> Iterator[int]:

@@ -164,7 +164,7 @@ def guess_column(facts: ColumnFacts, missing_values: list[str]) -> Guess:
     if facts.kinds & {"integer", "number"}:
         guess = guess_numeric(facts)
     elif "time" in facts.kinds:
-        check = 'allows the split by "time"; the model does not learn from it'
+        check = 'for the split "time"; the model does not learn from it'
         guess = Guess.of("time", "time", check=check)
     else:
         guess = guess_text(facts, missing_values)
@@ -205,7 +205,7 @@ def guess_numeric(facts: ColumnFacts) -> Guess:
             return Guess.of(kind, "feature", note)
         return Guess.of("text", "unused", note, "numbers too long to be exact, like an id")
     if facts.words & TIME_WORDS and facts.minimum >= EPOCH:
-        return Guess.of(kind, "time", note, 'an epoch? It allows the split by "time"')
+        return Guess.of(kind, "time", note, 'an epoch? For the split "time"')
     counted = facts.maximum - facts.minimum + 1 == facts.rows
     if not facts.repeats and facts.rows > 2 and (counted or facts.words & ID_WORDS):
         return Guess.of(kind, "unused", note, "every value is another one, like an id")
@@ -242,7 +242,7 @@ def guess_text(facts: ColumnFacts, missing_values: list[str]) -> Guess:
         first = ", ".join(one_line(repr(level), 30) for level, _ in levels.most_common(3))
         guess = Guess.of("category", "feature", f"in the file: {len(levels)} values, as {first}")
         if len(levels) > FEW_LEVELS:
-            guess.checks["role"] = f"{len(levels)} different values"
+            guess.checks["role"] = f"{len(levels)} different values; unused if they are ids"
         return guess
     if facts.longest > LONG_TEXT and not facts.words & GROUP_WORDS:
         return Guess.of("text", "unused", f"in the file: texts of up to {facts.longest} characters")
@@ -259,7 +259,7 @@ def is_few(levels: int, rows: int) -> bool:
 def unused_check(facts: ColumnFacts) -> str:
     """Return what to check of a column that is left unused for its many values."""
     if facts.words & GROUP_WORDS and facts.repeats:
-        return 'group keeps the rows of one value on one side of the split "group"'
+        return 'or group: the split "group" keeps the rows of one value together'
     return "too many different values to learn from, or an id"
 
 

@@ -296,12 +296,16 @@ class Run:
     def columns(self, name: str) -> list[str]:
         """Return the columns that the contract requires of a table.
 
-        ``{features}`` and ``{target}`` stand for what ``run.json`` says.
+        ``{features}``, ``{target}``, ``{time}`` and ``{group}`` stand for what ``run.json`` says:
+        several columns, one, or none.
         """
         roles = self.read_json("start_pipeline/run.json")
         wanted = next(table for path, table in self.contract.inputs.items() if path.endswith(name))
-        named = {"{features}": roles["features"], "{target}": [roles["target"]]}
-        return [column for word in wanted["columns"] for column in named.get(word, [word])]
+        columns: list[str] = []
+        for word in wanted["columns"]:
+            named = roles.get(word[1:-1]) if word.startswith("{") else word
+            columns += named if isinstance(named, list) else [named] if named else []
+        return columns
 
     def output(self, name: str) -> Path:
         """Return where to write an output that the contract declares, or a file below one."""

@@ -130,6 +130,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("start_pipeline", "source"): "",
         ("load_data", "dataset"): "advertising",
         ("load_data", "source"): "",
+        ("separate_data", "split"): "random",
         ("separate_data", "test_size"): 0.3,
         ("separate_data", "random_state"): 42,
         ("separate_data", "stratify"): True,
@@ -156,7 +157,7 @@ def test_the_data_contract_is_the_only_input_from_outside_of_the_runs():
 
 @pytest.mark.parametrize(("stage", "path", "rules"), INPUTS)
 def test_input_asks_for_columns_by_known_words_and_is_a_table(stage, path, rules):
-    assert set(rules.get("columns", [])) <= {"{features}", "{target}"}
+    assert set(rules.get("columns", [])) <= {"{features}", "{target}", "{time}", "{group}"}
     assert ("columns" in rules) == path.endswith(".parquet")
 
 

@@ -63,14 +63,10 @@ def write_summary(summary: dict[str, Any]) -> str:
             "model": f"{summary['model']['bytes']} bytes, sha256 {summary['model']['sha256']}",
         },
     }
-    if summary["warnings"]:
-        sections["Warnings"] = {
-            f"{stage} {number}": warning
-            for stage, warnings in summary["warnings"].items()
-            for number, warning in enumerate(warnings, 1)
-        }
     parts = [f"{title}\n{'-' * len(title)}\n{align(rows)}" for title, rows in sections.items()]
     parts.insert(4, describe_confusion(metrics["confusion_matrix"]))
+    if summary["warnings"]:
+        parts.append(describe_warnings(summary["warnings"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -138,6 +134,12 @@ def describe_confusion(matrix: list[list[int]]) -> str:
         ),
     ]
     return "Confusion matrix\n----------------\n" + "\n".join(lines)
+
+
+def describe_warnings(warnings: dict[str, list[str]]) -> str:
+    """Return the stages' warnings, one a line."""
+    lines = [align({stage: told}) for stage, sentences in warnings.items() for told in sentences]
+    return "Warnings\n--------\n" + "\n".join(lines)
 
 
 def align(rows: dict[str, str]) -> str:

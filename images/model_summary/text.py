@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from stage import one_line
+
+LONGEST_LINE = 4000
+
 
 def write_summary(summary: dict[str, Any]) -> str:
     """Return ``model_summary.txt`` for the content of ``model_summary.json``."""
@@ -143,5 +147,5 @@ def describe_warnings(warnings: dict[str, list[str]]) -> str:
 
 
 def align(rows: dict[str, str]) -> str:
-    """Return names and values in two columns."""
-    return "\n".join(f"  {name:20}{value}" for name, value in rows.items())
+    """Return names and values in two columns, each on one line whatever it holds."""
+    return "\n".join(f"  {name:20}{one_line(told, LONGEST_LINE)}" for name, told in rows.items())

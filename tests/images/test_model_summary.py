@@ -14,6 +14,7 @@ import pytest
 from model_summary import publish as publishing
 from model_summary.publish import link, publish
 from model_summary.text import (
+    align,
     describe_calibration,
     describe_confusion,
     describe_encodings,
@@ -234,6 +235,13 @@ def test_warnings_of_all_stages_are_gathered(finished):
         "  data_preprocessing  'x' alone tells the classes apart\n"
         "  separate_data       5 of 300 test rows ...\n"
     )
+
+
+def test_names_from_the_file_stay_on_their_line_and_end_somewhere():
+    assert align({"features": "a\nModel: evil", "many": "x, " * 9000}).splitlines() == [
+        r"  features            a\nModel: evil",
+        "  many                " + "x, " * 1333 + "…",
+    ]
 
 
 @pytest.fixture

@@ -296,15 +296,15 @@ class Run:
     def columns(self, name: str) -> list[str]:
         """Return the columns that the contract requires of a table.
 
-        ``{features}``, ``{target}``, ``{time}`` and ``{group}`` stand for what ``run.json`` says:
-        several columns, one, or none.
+        A word in braces, ``{features}``, stands for what ``run.json`` says under it: a list of
+        columns, one, or none.
         """
-        roles = self.read_json("start_pipeline/run.json")
+        opened = self.read_json("start_pipeline/run.json")
         wanted = next(table for path, table in self.contract.inputs.items() if path.endswith(name))
         columns: list[str] = []
         for word in wanted["columns"]:
-            named = roles.get(word[1:-1]) if word.startswith("{") else word
-            columns += named if isinstance(named, list) else [named] if named else []
+            named = opened[word[1:-1]] if word[0] + word[-1] == "{}" else word
+            columns += named if isinstance(named, list) else [] if named is None else [named]
         return columns
 
     def output(self, name: str) -> Path:

@@ -296,12 +296,16 @@ class Run:
     def columns(self, name: str) -> list[str]:
         """Return the columns that the contract requires of a table.
 
-        ``{features}`` and ``{target}`` stand for what ``run.json`` says.
+        A word in braces, as ``{features}``, stands for what ``run.json`` says: a list, one, none.
         """
         roles = self.read_json("start_pipeline/run.json")
         wanted = next(table for path, table in self.contract.inputs.items() if path.endswith(name))
-        named = {"{features}": roles["features"], "{target}": [roles["target"]]}
-        return [column for word in wanted["columns"] for column in named.get(word, [word])]
+        named = {f"{{{role}}}": found for role, found in roles.items()}
+        columns: list[str] = []
+        for word in wanted["columns"]:
+            found = named.get(word) if word.startswith("{") else word
+            columns += found if isinstance(found, list) else [found] if found else []
+        return columns
 
     def output(self, name: str) -> Path:
         """Return where to write an output that the contract declares, or a file below one."""

@@ -111,7 +111,10 @@ ENCODERS = {
     "one_hot": lambda: OneHotEncoder(
         handle_unknown="ignore", feature_name_combiner="{} = {}".format
     ),
-    # Each row is one text, the cell, whatever it holds.
-    "hashing": lambda: FeatureHasher(HASHED_WIDTH, input_type="string"),
-    "words": lambda: HashingVectorizer(n_features=HASHED_WIDTH, token_pattern=WORD),
+    # Each row is one text, the cell, whatever it holds. Without alternating signs a weight says
+    # what it says of a level that is not hashed: above 0 for more clicks.
+    "hashing": lambda: FeatureHasher(HASHED_WIDTH, input_type="string", alternate_sign=False),
+    "words": lambda: HashingVectorizer(
+        n_features=HASHED_WIDTH, token_pattern=WORD, alternate_sign=False
+    ),
 }

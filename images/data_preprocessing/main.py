@@ -1,25 +1,78 @@
-"""Keep the columns that the model sees: the features, then the target."""
+"""Keep the columns that later stages use; describe each, and warn of what gives the target away."""
 
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_preprocessing.batches import read_batches
+from data_preprocessing.describe import describe_table
+from data_preprocessing.leakage import find_warnings
 from stage import Run, data_refused, run_script
+
+TELL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def run(run: Run) -> dict[str, Any]:
-    """Write ``features.parquet``: the rows of ``table.parquet``, unused columns gone."""
-    source = run.input("table.parquet")
-    columns = run.columns("table.parquet")
-    available = pq.read_schema(source).names
+    """Write ``features.parquet``: the rows of ``table.parquet``, unused columns gone.
+
+    ``profile.json`` describes each column of both tables.
+    """
+    opened = run.read_json("run.json")
+    columns, features, target = run.columns("table.parquet"), opened["features"], opened["target"]
+    table, kept = run.input("table.parquet"), run.output("features.parquet")
+    available = pq.read_schema(table).names
     if missing := [column for column in columns if column not in available]:
-        raise data_refused(f"{run.relative(source)} has no column {missing[0]!r}")
+        raise data_refused(f"{run.relative(table)} has no column {missing[0]!r}")
+    copy_columns(table, columns, kept)
 
-    features = pq.read_table(source, columns=columns)
-    pq.write_table(features, run.output("features.parquet"), compression="zstd")
+    rules = opened["contract"]["columns"]
+    profile = {
+        "before": describe_table(table, rules, target, part_of(run, 0.1, 0.5)),
+        "after": describe_table(kept, rules, target, part_of(run, 0.5, 0.8)),
+    }
+    run.write_json("profile.json", profile)
+    run.progress(0.8, "looking for features that give the target away")
+    warnings = find_warnings(kept, profile["after"], features, target)
+    for warning in warnings:
+        log.warning("%s", warning)
 
-    dropped = [column for column in available if column not in columns]
-    return {"rows": features.num_rows, "features": len(columns) - 1, "dropped_columns": dropped}
+    return {
+        "rows": profile["after"]["rows"],
+        "features": len(features),
+        "dropped_columns": [column for column in available if column not in columns],
+        "classes": profile["after"]["classes"],
+        "warnings": warnings,
+    }
+
+
+def part_of(run: Run, start: float, end: float) -> Callable[[float], None]:
+    """Return what tells how far the describing of a table is, which is this part of the work."""
+    told = time.monotonic()
+
+    def tell(share: float) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            run.progress(start + share * (end - start), "describing the columns")
+
+    return tell
+
+
+def copy_columns(source: Path, columns: list[str], target: Path) -> None:
+    """Copy columns of a table, in this order, a row group at a time."""
+    with pq.ParquetFile(source) as table:
+        schema = table.schema_arrow
+        kept = pa.schema([schema.field(name) for name in columns])
+        with pq.ParquetWriter(target, kept, compression="zstd") as writer:
+            for batch in read_batches(table, columns):
+                writer.write_batch(batch.cast(kept))
 
 
 if __name__ == "__main__":

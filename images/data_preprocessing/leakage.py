@@ -1,0 +1,170 @@
+"""The leakage guard: features that look too good to be true, or good for nothing.
+
+A feature that tells the class of every row is most often known only after the click. Chance does
+that too where rows are few: what it would do to more than one data set in 1000 is not spoken of.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data_preprocessing.batches import read_columns
+from data_preprocessing.count import count_values
+from stage import one_line
+
+CHANCE = 0.001
+# An id: so many of the rows have a value of their own, and there are so many rows.
+OWN_SHARE, OWN_ROWS = 0.98, 100
+# Rare is a class of a smaller share, or of fewer rows where it is not a large part of few.
+RARE_SHARE, RARE_ROWS, PART_OF_FEW = 0.001, 10, 0.1
+LISTED = 50
+NAME = 80
+
+
+@dataclass
+class Part:
+    """What a feature holds in the rows of one class: how many values, their range or levels."""
+
+    values: int = 0
+    least: float = math.inf
+    most: float = -math.inf
+    levels: dict[str, int] = field(default_factory=dict)
+
+
+def find_warnings(
+    path: Path, profile: dict[str, Any], features: list[str], target: str
+) -> list[str]:
+    """Return a sentence for rare classes, and for each feature that a person should look at.
+
+    ``profile`` is what ``describe_table`` says of the table at ``path``.
+    """
+    classes = profile["classes"]
+    warnings = warn_of_balance(classes)
+    with pq.ParquetFile(path) as table:
+        for feature in features:
+            column = profile["columns"][feature]
+            doubt = doubt_values(table, feature, column)
+            if not doubt and all(classes.values()):
+                parts = [read_part(table, feature, column, target, label) for label in (0, 1)]
+                share = classes["1"] / profile["rows"]
+                doubt = doubt_parts(parts, column, share, CHANCE / len(features))
+            if doubt:
+                warnings.append(f"Feature '{one_line(feature, NAME)}' {doubt}")
+    if len(warnings) > LISTED:
+        warnings[LISTED:] = [f"{len(warnings) - LISTED} more warnings like these are not listed."]
+    return warnings
+
+
+def warn_of_balance(classes: dict[str, int]) -> list[str]:
+    """Return what is to be said where nearly all rows are of one class."""
+    clicks, rows = classes["1"], sum(classes.values())
+    rarer = min(clicks, rows - clicks)
+    if rarer >= RARE_SHARE * rows and (rarer >= RARE_ROWS or rarer >= PART_OF_FEW * rows):
+        return []
+    what = "Clicks" if rarer == clicks else "Rows without a click"
+    return [f"{what} are only {rarer} of {rows} rows; there is little to learn from so few."]
+
+
+def doubt_values(table: pq.ParquetFile, feature: str, column: dict[str, Any]) -> str | None:
+    """Return what is to be said of a feature's values, whatever the target holds."""
+    if not column["count"]:
+        return "holds no value in any row; the model learns nothing from it."
+    if column["distinct"] == 1 and not column["missing"]:
+        return "holds the same value in every row; the model learns nothing from it."
+    if column["type"] in ("integer", "category") and is_like_id(table, feature, column):
+        return "has a value of its own in nearly every row, like an id; should the model know it?"
+    return None
+
+
+def is_like_id(table: pq.ParquetFile, feature: str, column: dict[str, Any]) -> bool:
+    """Return whether nearly every row has a value that no other row has."""
+    distinct, count = column["distinct"], column["count"]
+    if distinct is None:  # too many to count: as the column begins, so it goes on
+        (first,) = next(read_columns(table, [feature]))
+        distinct, count = pc.count_distinct(first).as_py(), len(first) - first.null_count
+    return bool(count >= OWN_ROWS and distinct >= OWN_SHARE * count)
+
+
+def read_part(
+    table: pq.ParquetFile, feature: str, column: dict[str, Any], target: str, label: int
+) -> Part:
+    """Return what a feature holds in the rows of one class."""
+    columns = values_of_class(table, feature, target, label)
+    if "mean" not in column:
+        counts = count_values(columns)
+        return Part(counts.values, levels=counts.rows if counts.whole else {})
+    part = Part()
+    for values in filter(len, columns):
+        ends = pc.min_max(values)
+        part.values += len(values)
+        part.least = min(part.least, ends["min"].as_py())
+        part.most = max(part.most, ends["max"].as_py())
+    return part
+
+
+def values_of_class(
+    table: pq.ParquetFile, feature: str, target: str, label: int
+) -> Iterator[pa.Array]:
+    """Yield a feature's values in the rows of one class, without those that are missing."""
+    for values, classes in read_columns(table, [feature, target]):
+        yield values.filter(pc.equal(classes, label)).drop_null()
+
+
+def doubt_parts(
+    parts: list[Part], column: dict[str, Any], share: float, chance: float
+) -> str | None:
+    """Return what is to be said of a feature that tells the classes apart.
+
+    ``parts`` are the rows without a click and those with one, ``share`` is that of the latter.
+    Nothing is said of what chance alone does with a greater probability than ``chance``.
+    """
+    whole = all(part.values for part in parts)
+    if not whole:
+        log_chance = log_chance_of_level(sum(part.values for part in parts), share)
+        doubt = "has values in the rows of one class only"
+    elif "mean" in column:
+        log_chance = log_chance_of_ranges(parts)
+        copies: dict[tuple[float, ...], str] = {
+            (0, 0, 1, 1): "equals the target",
+            (1, 1, 0, 0): "is the target's complement",
+        }
+        ends = tuple(end for part in parts for end in (part.least, part.most))
+        doubt = copies.get(ends, "alone separates the classes perfectly")
+    else:
+        log_chance = log_chance_of_levels(parts, share)
+        doubt = "alone separates the classes perfectly"
+    if log_chance >= math.log(chance):
+        return None
+    where = " where it has a value" if whole and column["missing"] else ""
+    return f"{doubt}{where}; is it known before the click?"
+
+
+def log_chance_of_ranges(parts: list[Part]) -> float:
+    """Return the logarithm of how probable it is that numbers drawn at random do not overlap."""
+    without, clicks = parts
+    if without.least <= clicks.most and clicks.least <= without.most:
+        return 0.0
+    n, k = without.values + clicks.values, clicks.values
+    # One of all choices of k rows has the k least numbers, and one the k greatest.
+    return math.log(2) + math.lgamma(k + 1) + math.lgamma(n - k + 1) - math.lgamma(n + 1)
+
+
+def log_chance_of_levels(parts: list[Part], share: float) -> float:
+    """Return the logarithm of how probable it is that each level is of one class by chance."""
+    without, clicks = (part.levels for part in parts)
+    rows = sum(part.values for part in parts)
+    if not (without and clicks) or without.keys() & clicks or rows <= len(without) + len(clicks):
+        return 0.0
+    return sum(log_chance_of_level(level, share) for level in [*without.values(), *clicks.values()])
+
+
+def log_chance_of_level(rows: int, share: float) -> float:
+    """Return the logarithm of how probable it is that so many rows are all of one class."""
+    larger = max(share, 1 - share)
+    return rows * math.log(larger) + math.log1p(((1 - larger) / larger) ** rows)

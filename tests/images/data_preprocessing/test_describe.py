@@ -165,10 +165,12 @@ def test_no_more_values_are_kept_than_allowed(few, monkeypatch):
         return heaviest(counts)
 
     monkeypatch.setattr(count, "keep_heaviest", spy)
-    found = count.count_values(pa.array([f"{i}-{n % 4}" for n in range(8)]) for i in range(9))
-    assert not found.whole
+    counts = count.Counts()
+    for number in range(9):
+        counts.add(pa.array([f"{number}-{n % 4}" for n in range(8)]))
+    assert not counts.whole
     assert max(sizes) <= 5
-    assert found.values == 72
+    assert counts.total == 72
 
 
 def test_progress_goes_to_the_end(tmp_path):
@@ -177,4 +179,4 @@ def test_progress_goes_to_the_end(tmp_path):
     rules = {name: {"type": "integer", "role": "feature"} for name in "xy"}
     told = []
     describe.describe_table(path, rules, "y", told.append)
-    assert told == [0.5, 1.0]
+    assert told[-1] == 1.0

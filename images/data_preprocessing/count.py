@@ -65,6 +65,7 @@ def as_text(values: pa.Array) -> pa.Array:
         return values.cast(pa.string())
     # Without its zone first: the database of zones need not be there.
     text = pc.replace_substring(values.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    text = pc.replace_substring_regex(text, r"\.000000$", "")
     return pc.binary_join_element_wise(text, "Z" if values.type.tz else "", "")
 
 

@@ -56,10 +56,15 @@ def marked_plural(one: str, many: str) -> tuple[str, str]:
 
 
 COUNTED = {
+    "rows_read": marked_plural("%(count)s row read", "%(count)s rows read"),
     "rows": marked_plural("%(count)s row", "%(count)s rows"),
     "rows_dropped": marked_plural("%(count)s row dropped", "%(count)s rows dropped"),
     "train_rows": marked_plural("%(count)s training row", "%(count)s training rows"),
     "test_rows": marked_plural("%(count)s test row", "%(count)s test rows"),
+    "duplicate_rows_across": marked_plural(
+        "%(count)s test row that equals a training row",
+        "%(count)s test rows that equal a training row",
+    ),
 }
 # The words of the volume's files, which are English there. The causes of exit_codes.toml are not
 # repeated here: the catalogs have them from that file.

@@ -11,6 +11,8 @@ from .record import Record
 # So many columns are shown, and so many values of one.
 COLUMNS = 200
 TOP = 10
+# Of so few different numbers quantiles tell nothing.
+FEW = 2
 QUANTILES = ("0.05", "0.25", "0.5", "0.75", "0.95")
 
 
@@ -40,7 +42,8 @@ class Facts:
             return []
         least, most = (float(end) for end in ends)  # type: ignore[arg-type]
         width = most - least
-        if not (0 < width < math.inf):
+        few = self.distinct is not None and self.distinct <= FEW
+        if few or not (0 < width < math.inf):
             return []
         places = [round(100 * (value - least) / width, 1) for value in self.quantiles]
         return places if places == sorted(places) and 0 <= places[0] <= places[-1] <= 100 else []

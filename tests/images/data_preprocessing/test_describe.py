@@ -119,10 +119,10 @@ def test_long_values_that_begin_alike_are_told_apart(column):
 def test_times_have_first_and_last(column):
     found = column([3_000_000, None, 1], pa.timestamp("us"))
     assert found["minimum"] == "1970-01-01T00:00:00.000001"
-    assert found["maximum"] == "1970-01-01T00:00:03.000000"
+    assert found["maximum"] == "1970-01-01T00:00:03"
     assert (found["count"], found["distinct"]) == (2, 2)
     found = column([datetime(2026, 1, 2, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC"))
-    assert found["top"] == [["2026-01-02T00:00:00.000000Z", 2]]
+    assert found["top"] == [["2026-01-02T00:00:00Z", 2]]
     assert column([None], pa.timestamp("us"))["minimum"] is None
 
 

@@ -296,12 +296,16 @@ class Run:
     def columns(self, name: str) -> list[str]:
         """Return the columns that the contract requires of a table.
 
-        ``{features}`` and ``{target}`` stand for what ``run.json`` says.
+        A word in braces, ``{features}``, stands for what ``run.json`` says under it: a list of
+        columns, one, or none.
         """
-        roles = self.read_json("start_pipeline/run.json")
+        opened = self.read_json("start_pipeline/run.json")
         wanted = next(table for path, table in self.contract.inputs.items() if path.endswith(name))
-        named = {"{features}": roles["features"], "{target}": [roles["target"]]}
-        return [column for word in wanted["columns"] for column in named.get(word, [word])]
+        columns: list[str] = []
+        for word in wanted["columns"]:
+            named = opened[word[1:-1]] if word[0] + word[-1] == "{}" else word
+            columns += named if isinstance(named, list) else [] if named is None else [named]
+        return columns
 
     def output(self, name: str) -> Path:
         """Return where to write an output that the contract declares, or a file below one."""

@@ -156,7 +156,7 @@ def test_the_data_contract_is_the_only_input_from_outside_of_the_runs():
 
 @pytest.mark.parametrize(("stage", "path", "rules"), INPUTS)
 def test_input_asks_for_columns_by_known_words_and_is_a_table(stage, path, rules):
-    assert set(rules.get("columns", [])) <= {"{features}", "{target}"}
+    assert set(rules.get("columns", [])) <= {"{features}", "{target}", "{time}", "{group}"}
     assert ("columns" in rules) == path.endswith(".parquet")
 
 

@@ -40,9 +40,12 @@ def at(old: str, new: str, text: str = TEXT) -> str:
     return text.replace(old, new, 1)
 
 
-def line_of(words: str, text: str) -> int:
-    """Return the line of the first place of some words."""
-    return text[: text.index(words)].count("\n") + 1
+def first_changed(content: str) -> int | None:
+    """Return the first line that is not the bundled contract's; None where one was taken out."""
+    lines, plain = content.splitlines(), TEXT.splitlines()
+    if len(lines) < len(plain):
+        return None
+    return next(n for n, line in enumerate(lines, 1) if line != plain[n - 1])
 
 
 def harmless() -> Iterator[Case]:
@@ -94,7 +97,7 @@ def typos() -> Iterator[Case]:
         ("role_empty", 'role = "feature"', 'role = ""'),
     ):  # fmt: skip
         content = at(old, new)
-        yield bad(f"typo_{name}", f"{old!r} is written {new!r}", content, line=line_of(new, content))
+        yield bad(f"typo_{name}", f"{old!r} is written {new!r}", content, line=first_changed(content))
 
 
 def values() -> Iterator[Case]:
@@ -153,8 +156,7 @@ def values() -> Iterator[Case]:
         ("description_list", 'role = "feature"', 'role = "feature"\ndescription = ["x"]'),
     ):  # fmt: skip
         content = at(old, new)
-        line = line_of(new.strip(), content) if new.strip() else None
-        yield bad(f"value_{name}", f"{old.strip()!r} is written {new.strip()!r}", content, line=line)
+        yield bad(f"value_{name}", f"{old.strip()!r} is written {new.strip()!r}", content, line=first_changed(content))
 
 
 def columns() -> Iterator[Case]:

@@ -47,7 +47,7 @@ missing = "drop"
 type = "text"
 role = "group"
 """
-SECONDS = 10
+SECONDS = 30  # only a net for what grows with the square
 
 
 @pytest.fixture

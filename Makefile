@@ -81,7 +81,7 @@ sbom: venv ## what each image is made of, to .build/sbom/<image>.json (ARGS="bui
 audit: venv ## look every package of the locks up in the database of known vulnerabilities
 	@scripts/audit.sh
 
-.PHONY: test drills soak lint tables messages screenshots clean
+.PHONY: test drills soak fuzz lint tables messages screenshots clean
 test: ## everything that CI does, from nothing (ARGS="-k gate" goes to pytest)
 	@scripts/test.sh $(ARGS)
 
@@ -90,6 +90,9 @@ drills: ## break things on purpose, and write how that went to docs/reliability.
 
 soak: ## an hour of runs while parts of the stack are killed at random (SOAK_MINUTES=10)
 	@scripts/soak.sh $(ARGS)
+
+fuzz: ## random data files for load_data, until one breaks a promise or FUZZ_SECONDS=600 are over
+	@scripts/fuzz.sh
 
 lint: venv ## style, format, types, Dockerfiles, and a search for secrets
 	@scripts/lint.sh

@@ -1,0 +1,57 @@
+"""The door as tests call it: a file and a contract in, a table or the refusal out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from load_data.main import read_and_check
+from load_data.source import Source, UnreadableError
+from load_data.violations import Violations
+from stage import StageError
+
+NAME = "data/x.csv"
+
+
+@dataclass
+class Opened:
+    """What the door sees of a run: where its table goes."""
+
+    folder: Path
+
+    def output(self, name: str) -> Path:
+        """Return where an output goes."""
+        return self.folder / name
+
+    def progress(self, fraction: float, message: str) -> None:
+        """Say nothing."""
+
+
+def read(folder: Path, content: bytes, contract: dict[str, Any]) -> pa.Table:
+    """Return the table of a file's content, or raise the refusal, as load_data does.
+
+    ``contract`` is as it stands in run.json. The refusal holds what the report would list.
+    """
+    path = folder / "x.csv"
+    path.write_bytes(content)
+    violations = Violations(NAME)
+    try:
+        with Source(path, NAME) as source:
+            read_and_check(Opened(folder), source, contract, violations, {})  # type: ignore[arg-type]
+    except UnreadableError as error:
+        violations.refuse(None, None, None, error.rule)
+    return pq.read_table(folder / "table.parquet")
+
+
+def refusal(folder: Path, content: bytes, contract: dict[str, Any]) -> str | None:
+    """Return the sentence of the refusal, or None for a file that is taken."""
+    try:
+        read(folder, content, contract)
+    except StageError as error:
+        assert error.code == 65, error
+        return str(error)
+    return None

@@ -76,7 +76,10 @@ def outputs_of(run: PlannedRun, stage: str, moment: datetime) -> Outputs:
         ended = {"ended": iso(moment), "run_seconds": seconds_since(run, moment), "removed": []}
         return {"end.json": to_json(ended)}
     return {
-        "data_preprocessing": {"features.parquet": table("features")},
+        "data_preprocessing": {
+            "features.parquet": table("features"),
+            "profile.json": to_json(profile(run.rows)),
+        },
         "separate_data": {"train.parquet": table("train"), "test.parquet": table("test")},
         "build_model": {MODEL: b"stand-in for a fitted model"},
         "trigger_flask_api": {"monitor.json": to_json({"status": "running"})},
@@ -103,6 +106,8 @@ def metrics_of(run: PlannedRun, stage: str, moment: datetime) -> dict[str, Any]:
             "rows": run.rows,
             "features": len(features),
             "dropped_columns": unused,
+            "classes": classes(run.rows),
+            "warnings": [],
         },
         "separate_data": {
             "rows": run.rows,
@@ -199,6 +204,26 @@ def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
             "sha256": sha256(model),
         },
     }
+
+
+@cache
+def profile(rows: int) -> dict[str, Any]:
+    """Return the content of profile.json."""
+    described = {name: describe(rules, rows) for name, rules in contract()["columns"].items()}
+    kept = {name: found for name, found in described.items() if found["role"] != "unused"}
+    side = {"rows": rows, "classes": classes(rows)}
+    return {"before": side | {"columns": described}, "after": side | {"columns": kept}}
+
+
+def describe(rules: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Return what a profile says of a column."""
+    told = {"type": rules["type"], "role": rules["role"], "count": rows, "missing": 0}
+    if rules["type"] == "text":
+        top = [[f"value {place}", rows // place] for place in range(2, 12)]
+        return told | {"distinct": min(rows, 200), "top": top}
+    measures = {"minimum": 0, "maximum": 100, "mean": 50.25, "std": 28.8675}
+    quantiles = {str(share): 100 * share for share in (0.05, 0.25, 0.5, 0.75, 0.95)}
+    return told | {"distinct": 101} | measures | {"quantiles": quantiles}
 
 
 def classes(rows: int) -> dict[str, int]:

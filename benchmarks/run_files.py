@@ -14,7 +14,9 @@ from run_outputs import RULE, data_file, iso, metrics_of, outputs_of, sha256, to
 
 DAG = "ml_pipeline_advertising"
 VERSIONS = {
+    "fastjsonschema": "2.22.3",
     "matplotlib": "3.11.2",
+    "narwhals": "2.29.0",
     "numpy": "2.4.6",
     "pandas": "3.1.1",
     "pandera": "0.35.0",

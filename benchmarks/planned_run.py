@@ -166,11 +166,14 @@ def invent_metrics(
     middle = (accuracy + Z**2 / (2 * test)) / (1 + Z**2 / test)
     half = Z * math.sqrt(accuracy * (1 - accuracy) / test + Z**2 / (4 * test**2))
     half /= 1 + Z**2 / test
+    share = positive / test
     reason = f"accuracy {accuracy:.4f} is below min_accuracy {GATE['min_accuracy']}"
     return {
         "accuracy": accuracy,
         "roc_auc": round(1 - (1 - accuracy) * generator.uniform(0.3, 0.6), 6),
+        "average_precision": round(1 - (1 - accuracy) * 0.4, 6),
         "log_loss": round((1 - accuracy) * generator.uniform(3, 4), 6),
+        "baseline_log_loss": -share * math.log(share) - (1 - share) * math.log(1 - share),
         "brier_score": round((1 - accuracy) * generator.uniform(0.8, 1), 6),
         "precision": tp / (tp + fp),
         "recall": tp / positive,
@@ -182,6 +185,10 @@ def invent_metrics(
         "train_accuracy": round(min(1.0, accuracy + generator.uniform(-0.005, 0.015)), 6),
         "train_rows": rows - test,
         "test_rows": test,
-        "positive_share": positive / test,
+        "positive_share": share,
+        "calibration": [
+            {"rows": test // 10, "predicted": place / 9, "observed": place / 9}
+            for place in range(10)
+        ],
         "gate": {**GATE, "passed": not missed, "reasons": [reason] if missed else []},
     }

@@ -78,7 +78,7 @@ def outputs_of(run: PlannedRun, stage: str, moment: datetime) -> Outputs:
     return {
         "data_preprocessing": {
             "features.parquet": table("features"),
-            "profile.json": to_json(profile(run.rows)),
+            "profile.json": profile(run.rows),
         },
         "separate_data": {"train.parquet": table("train"), "test.parquet": table("test")},
         "build_model": {MODEL: b"stand-in for a fitted model"},
@@ -97,10 +97,14 @@ def metrics_of(run: PlannedRun, stage: str, moment: datetime) -> dict[str, Any]:
     return {
         "start_pipeline": {"source": run.source, "source_bytes": 86 * run.rows},
         "load_data": {
+            "unknown_columns": [],
+            "rows_read": run.rows,
             "rows": run.rows,
             "rows_dropped": 0,
+            "dropped_by_reason": {},
             "columns": len(contract()["columns"]),
-            "unknown_columns": [],
+            "missing": {},
+            "warnings": [],
         },
         "data_preprocessing": {
             "rows": run.rows,
@@ -111,10 +115,13 @@ def metrics_of(run: PlannedRun, stage: str, moment: datetime) -> dict[str, Any]:
         },
         "separate_data": {
             "rows": run.rows,
+            "split": "random",
             "train_rows": train,
             "test_rows": test,
             "train_classes": classes(train),
             "test_classes": classes(test),
+            "duplicate_rows_across": 0,
+            "warnings": [],
         },
         "build_model": {
             "rows": train,
@@ -123,6 +130,8 @@ def metrics_of(run: PlannedRun, stage: str, moment: datetime) -> dict[str, Any]:
             "inputs_of_model": len(features),
             "iterations": 8 + train % 9,
             "converged": True,
+            "encodings": encodings(),
+            "warnings": [],
         },
         "evaluate_model": {"rows": test, **measured},
         "trigger_flask_api": {"monitor_shows": "running"},
@@ -146,6 +155,8 @@ def opening(run: PlannedRun, moment: datetime) -> dict[str, Any]:
         "contract": contract(),
         "features": features,
         "target": target,
+        "time": None,
+        "group": None,
         "parameters": {name: run.parameters[name] for name in ("dataset", "source")},
     }
 
@@ -153,12 +164,15 @@ def opening(run: PlannedRun, moment: datetime) -> dict[str, Any]:
 def validation(run: PlannedRun) -> dict[str, Any]:
     """Return the content of validation.json."""
     refused = run.ending.code == 65
-    cells = [{"line": line, "column": "Age", "value": "thirty", "rule": RULE} for line in (7, 9)]
+    cell = {"row": None, "column": "Age", "value": "thirty", "rule": RULE}
+    cells = [{"line": line, **cell} for line in (7, 9)]
     return {
         "file": run.source,
         "valid": not refused,
+        "rows_read": run.rows,
         "rows": None if refused else run.rows,
         "rows_dropped": None if refused else 0,
+        "dropped_by_reason": {},
         "unknown_columns": None if refused else [],
         "violations": len(cells) if refused else 0,
         "violations_by_rule": {RULE: len(cells)} if refused else {},
@@ -171,7 +185,7 @@ def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
     measured, gate = run.metrics, run.metrics["gate"]
     features, target, _ = columns()
     model = outputs_of(run, "build_model", moment)[MODEL]
-    names = ("test_size", "random_state", "stratify", "scaler", "C", "max_iter")
+    names = ("split", "test_size", "random_state", "stratify", "scaler", "C", "max_iter")
     return {
         "run_id": run.run_id,
         "dataset": DATASET,
@@ -181,9 +195,12 @@ def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
         "parameters": {name: run.parameters[name] for name in names},
         "created": iso(moment),
         "features": features,
+        "encodings": encodings(),
+        "inputs_of_model": len(features),
         "target": target,
         "rows": run.rows,
         "rows_dropped": 0,
+        "split": {"kind": "random", "column": None, "duplicate_rows_across": 0},
         "train_rows": measured["train_rows"],
         "test_rows": measured["test_rows"],
         "train_classes": classes(measured["train_rows"]),
@@ -195,35 +212,18 @@ def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
         "reason": (
             f"the quality gate is met: accuracy {measured['accuracy']:.4f} (at least "
             f"{gate['min_accuracy']}), ROC AUC {measured['roc_auc']:.4f} (at least "
-            f"{gate['min_roc_auc']}), better than the majority class "
-            f"({measured['baseline_accuracy']:.4f})"
+            f"{gate['min_roc_auc']}), log loss {measured['log_loss']:.4f} (below "
+            f"{measured['baseline_log_loss']:.4f}, that of always predicting the share of "
+            f"clicks), average precision {measured['average_precision']:.4f} (above the share "
+            f"of clicks, {measured['positive_share']:.4f})"
         ),
+        "warnings": {},
         "model": {
             "path": f"runs/{run.run_id}/build_model/{MODEL}",
             "bytes": len(model),
             "sha256": sha256(model),
         },
     }
-
-
-@cache
-def profile(rows: int) -> dict[str, Any]:
-    """Return the content of profile.json."""
-    described = {name: describe(rules, rows) for name, rules in contract()["columns"].items()}
-    kept = {name: found for name, found in described.items() if found["role"] != "unused"}
-    side = {"rows": rows, "classes": classes(rows)}
-    return {"before": side | {"columns": described}, "after": side | {"columns": kept}}
-
-
-def describe(rules: dict[str, Any], rows: int) -> dict[str, Any]:
-    """Return what a profile says of a column."""
-    told = {"type": rules["type"], "role": rules["role"], "count": rows, "missing": 0}
-    if rules["type"] == "text":
-        top = [[f"value {place}", rows // place] for place in range(2, 12)]
-        return told | {"distinct": min(rows, 200), "top": top}
-    measures = {"minimum": 0, "maximum": 100, "mean": 50.25, "std": 28.8675}
-    quantiles = {str(share): 100 * share for share in (0.05, 0.25, 0.5, 0.75, 0.95)}
-    return told | {"distinct": 101} | measures | {"quantiles": quantiles}
 
 
 def classes(rows: int) -> dict[str, int]:
@@ -233,11 +233,45 @@ def classes(rows: int) -> dict[str, int]:
 
 
 @cache
+def encodings() -> dict[str, Any]:
+    """Return how build_model says that each feature is encoded."""
+    told = {"encoding": "scaled", "missing": 0, "constant": False, "when_missing": "refuse"}
+    return {name: dict(told) for name in columns()[0]}
+
+
+@cache
+def profile(rows: int) -> bytes:
+    """Return the content of profile.json: as much of it as a real one, with invented numbers."""
+    quantiles = {"0.05": 1.5, "0.25": 2.5, "0.5": 3.5, "0.75": 4.5, "0.95": 5.5}
+    numbers = {"minimum": 1.0, "maximum": 6.0, "mean": 3.5, "std": 1.25, "quantiles": quantiles}
+    texts = {"top": [[f"value {number}", rows // 20] for number in range(10)]}
+    described = {
+        name: {
+            "type": rules["type"],
+            "role": rules["role"],
+            "count": rows,
+            "missing": 0,
+            "distinct": min(rows, 100),
+            **(texts if rules["type"] == "text" else numbers),
+        }
+        for name, rules in contract()["columns"].items()
+    }
+    kept = {name: told for name, told in described.items() if told["role"] != "unused"}
+    side = {"rows": rows, "classes": classes(rows)}
+    return to_json({"before": {**side, "columns": described}, "after": {**side, "columns": kept}})
+
+
+@cache
 def contract() -> dict[str, Any]:
-    """Return the bundled data contract as run.json holds it."""
+    """Return the bundled data contract as run.json holds it, all defaults filled in."""
     path = f"data/{DATASET}.toml"
     content = (ROOT / "shared_volume" / path).read_bytes()
     told = tomllib.loads(content.decode()) | {"path": path}
+    told |= {"missing_values": [""], "max_dropped_share": 0.0, "duplicates": "keep"}
+    for rules in told["columns"].values():
+        rules["missing"] = "refuse"
+        if rules["role"] == "target":
+            rules["positive"] = 1
     return told | {"bytes": len(content), "sha256": sha256(content)}
 
 

@@ -296,15 +296,15 @@ class Run:
     def columns(self, name: str) -> list[str]:
         """Return the columns that the contract requires of a table.
 
-        A word in braces, as ``{features}``, stands for what ``run.json`` says: a list, one, none.
+        A word in braces, ``{features}``, stands for what ``run.json`` says under it: a list of
+        columns, one, or none.
         """
-        roles = self.read_json("start_pipeline/run.json")
+        opened = self.read_json("start_pipeline/run.json")
         wanted = next(table for path, table in self.contract.inputs.items() if path.endswith(name))
-        named = {f"{{{role}}}": found for role, found in roles.items()}
         columns: list[str] = []
         for word in wanted["columns"]:
-            found = named.get(word) if word.startswith("{") else word
-            columns += found if isinstance(found, list) else [found] if found else []
+            named = opened[word[1:-1]] if word[0] + word[-1] == "{}" else word
+            columns += named if isinstance(named, list) else [] if named is None else [named]
         return columns
 
     def output(self, name: str) -> Path:

@@ -130,6 +130,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("start_pipeline", "source"): "",
         ("load_data", "dataset"): "advertising",
         ("load_data", "source"): "",
+        ("separate_data", "split"): "random",
         ("separate_data", "test_size"): 0.3,
         ("separate_data", "random_state"): 42,
         ("separate_data", "stratify"): True,

@@ -1,150 +1,86 @@
-"""Check the cells against the data contract, by pandera, and give them their types."""
+"""Hold the rows of a file to the contract, batch by batch, whatever kind of file they come from."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-import pandera.pandas as pa_checks
 import pyarrow as pa
-from pandera.errors import SchemaErrors
+import pyarrow.compute as pc
 
-from stage import data_refused, one_line
+from load_data.column import (
+    Broken,
+    Column,
+    any_broken,
+    list_violations,
+    number_faults,
+    texts_to_values,
+    time_faults,
+)
+from load_data.violations import Violation, Violations
 
-if TYPE_CHECKING:
-    from load_data.read import Cells
-
-LISTED = 1000
-NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-INTEGER = r"[+-]?[0-9]{1,18}"
-TYPES = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
-
-
-class Violations:
-    """What breaks the contract: each with its line, column, value and rule."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.counts: Counter[str] = Counter()
-        self.listed: list[dict[str, Any]] = []
-
-    def add(self, line: int, column: str | None, value: object, rule: str) -> None:
-        """Note one violation; beyond the first 1000 they are only counted."""
-        self.counts[rule] += 1
-        if len(self.listed) < LISTED:
-            shown = None if value is None else one_line(str(value), 80)
-            self.listed.append({"line": line, "column": column, "value": shown, "rule": rule})
-
-    def refuse(self, line: int, column: str | None, value: object, rule: str) -> NoReturn:
-        """Note a violation that ends the reading, and raise the refusal."""
-        self.add(line, column, value, rule)
-        raise self.refusal()
-
-    def refusal(self) -> Exception:
-        """Return the refusal: one sentence about the first violation, and how many there are."""
-        first = self.listed[0]
-        where = f"{self.name}, line {first['line']}"
-        if first["column"] is not None:
-            where += f", column {first['column']!r}"
-        if first["value"] is not None:
-            where += f", value {first['value']!r}"
-        more = self.counts.total() - 1
-        others = f" (and {more} more, see validation.json)" if more else ""
-        return data_refused(f"{where}: {first['rule']}{others}")
-
-    def report(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """Return the content of ``validation.json``."""
-        return {
-            "file": self.name,
-            "valid": not self.listed,
-            "rows": metrics.get("rows"),
-            "rows_dropped": metrics.get("rows_dropped"),
-            "unknown_columns": metrics.get("unknown_columns"),
-            "violations": self.counts.total(),
-            "violations_by_rule": dict(self.counts),
-            "first_violations": self.listed,
-        }
+Cells = dict[str, pa.Array]
 
 
-def to_table(cells: Cells, columns: dict[str, dict[str, Any]], violations: Violations) -> pa.Table:
-    """Return the cells with the contract's types, one row a row of the file.
+class Batch(NamedTuple):
+    """Some rows: each contract column's values, and each row's line, or its number from 1."""
 
-    Columns that are unused stay as text and are not checked. A cell that breaks its column's rules
-    is never coerced: it refuses the file (65).
-    """
-    used = {name: rules for name, rules in columns.items() if rules["role"] != "unused"}
-    text = pd.DataFrame({name: cells.columns[name] for name in used}, dtype=str)
-    validate(text, {name: form_checks(rules) for name, rules in used.items()}, cells, violations)
-    kinds = {name: TYPES[rules["type"]].to_pandas_dtype() for name, rules in used.items()}
-    typed = text.astype(kinds)
-    validate(typed, {name: value_checks(rules) for name, rules in used.items()}, cells, violations)
-
-    arrays = {
-        name: pa.array(typed[name] if name in used else cells.columns[name], column_type(rules))
-        for name, rules in columns.items()
-    }
-    return pa.table(arrays)
+    values: Cells
+    places: Sequence[int]
 
 
-def column_type(rules: dict[str, Any]) -> pa.DataType:
-    """Return a column's type in the table; one that is unused stays as it stands in the file."""
-    return TYPES["text"] if rules["role"] == "unused" else TYPES[rules["type"]]
+class Checker:
+    """Turns cells into values and notes what breaks the contract."""
 
+    def __init__(self, columns: list[Column], violations: Violations) -> None:
+        self.columns = columns
+        self.violations = violations
+        self.order = {column.name: number for number, column in enumerate(columns)}
+        self.zoned: bool | None = None  # whether times have an offset; the first one decides
 
-def form_checks(rules: dict[str, Any]) -> list[Any]:
-    """Return the checks of a column's cells as text: there, and written as its type is."""
-    pattern, words = (INTEGER, "an integer") if rules["type"] == "integer" else (NUMBER, "a number")
-    return [
-        pa_checks.Check(lambda cells: cells.str.strip() != "", error="the value is missing"),
-        pa_checks.Check(
-            lambda cells: cells.str.fullmatch(pattern) | (cells.str.strip() == ""),
-            error=f"the value is not {words}",
-        ),
-    ]
+    def check(self, cells: Cells, places: Sequence[int], found: Iterable[Violation]) -> Batch:
+        """Return the batch of checked rows. ``found`` is what was wrong with them already.
 
-
-def value_checks(rules: dict[str, Any]) -> list[Any]:
-    """Return the checks of a column's values: inside its range, one of those allowed."""
-    checks = [pa_checks.Check(np.isfinite, error="the value is too large for a number")]
-    if "minimum" in rules:
-        error = f"the value is below the minimum {rules['minimum']}"
-        checks.append(pa_checks.Check.ge(rules["minimum"], error=error))
-    if "maximum" in rules:
-        error = f"the value is above the maximum {rules['maximum']}"
-        checks.append(pa_checks.Check.le(rules["maximum"], error=error))
-    if "allowed" in rules:
-        error = f"the value is none of {', '.join(map(str, rules['allowed']))}"
-        checks.append(pa_checks.Check.isin(rules["allowed"], error=error))
-    return checks
-
-
-def validate(
-    frame: pd.DataFrame, checks: dict[str, list[Any]], cells: Cells, violations: Violations
-) -> None:
-    """Hold the frame to the checks; all failures are noted in the file's order, then refused."""
-    schema = pa_checks.DataFrameSchema(
-        {name: pa_checks.Column(None, list_of_checks) for name, list_of_checks in checks.items()}
-    )
-    try:
-        schema.validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        found = errors.failure_cases.sort_values(["index", "column"], kind="stable")
-        for case in found.itertuples():
-            violations.add(
-                cells.lines[int(case.index)], str(case.column), case.failure_case, str(case.check)
-            )
-        raise violations.refusal() from None
-
-
-def check_classes(
-    table: pa.Table, columns: dict[str, dict[str, Any]], violations: Violations
-) -> None:
-    """Refuse a file whose target holds one class only: nothing can be learned from it."""
-    target = next(name for name, rules in columns.items() if rules["role"] == "target")
-    classes = table[target].unique().to_pylist()
-    if len(classes) < 2:
-        violations.refuse(
-            2, target, None, f"every row holds the value {classes[0]}; both classes are needed"
+        Of one cell, one violation is noted; all of them in the file's order.
+        """
+        values, by_cell = (
+            {},
+            {(violation.place, violation.column): violation for violation in found},
         )
+        for column in self.columns:
+            values[column.name], broken = self.read_column(column, cells[column.name])
+            if any_broken(broken):
+                for violation in list_violations(column, broken, cells[column.name], places):
+                    by_cell.setdefault((violation.place, violation.column), violation)
+        self.violations.add(sorted(by_cell.values(), key=self.in_file))
+        return Batch(values, places)
+
+    def check_whole(self, cells: Cells, places: Sequence[int]) -> Batch | None:
+        """Return the batch, or None when anything in it breaks the contract."""
+        values = {}
+        for column in self.columns:
+            values[column.name], broken = self.read_column(column, cells[column.name])
+            if any_broken(broken):
+                return None
+        return Batch(values, places)
+
+    def read_column(self, column: Column, cells: pa.Array) -> tuple[pa.Array, Broken]:
+        """Return a column's values and where they break its rules."""
+        if not column.used:
+            return cells, []
+        if pa.types.is_string(cells.type):
+            values, broken = texts_to_values(column, cells, self.zoned)
+        elif column.type == "time":
+            values, broken = cells, time_faults(column, cells, self.zoned)
+        else:
+            values, broken = cells, number_faults(column, cells)
+        if column.type == "time" and self.zoned is None and values.null_count < len(values):
+            self.zoned = values.type.tz is not None
+        if column.role == "target":
+            positive = pa.scalar(column.positive).cast(values.type)
+            values = pc.equal(values, positive).cast(pa.int64())
+        return values, broken
+
+    def in_file(self, violation: Violation) -> tuple[int, int]:
+        """Return where a violation stands in the file: its line, and its column's place."""
+        return violation.place or 0, self.order.get(violation.column or "", -1)

@@ -1,51 +1,84 @@
 """Read the data file and let in only rows that the data contract allows.
 
-A file is taken whole or refused whole: no cell is guessed, no row is left out in silence.
+A file is taken or refused: no cell is guessed, and each row that is left out is counted with the
+reason that the contract gives.
 """
 
+import time
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from load_data.check import Violations, check_classes, to_table
-from load_data.read import read_cells
+from load_data.check import Checker
+from load_data.column import columns_of
+from load_data.parquet import ParquetReader
+from load_data.read import CsvReader
+from load_data.source import Source, UnreadableError
+from load_data.table import Table
+from load_data.violations import Violations
 from stage import Run, StageError, data_refused, run_script
+
+SAY_EVERY = 1.5  # seconds
 
 
 def run(run: Run) -> dict[str, Any]:
-    """Write ``table.parquet``, one row for each row of the file, and ``validation.json``.
+    """Write ``table.parquet``, one row for each row that is kept, and ``validation.json``.
 
     A file that breaks the contract is refused (65); ``validation.json`` then lists the violations.
     """
     opened = run.read_json("run.json")
     check_parameters(run, opened)
     name = opened["source"]["path"]
-    source = run.add_input(name)
+    path = run.add_input(name)
     if run.inputs[name]["sha256"] != opened["source"]["sha256"]:
         raise data_refused(f"{name} has changed since the run started; start a new run")
 
     violations = Violations(name)
+    found: dict[str, Any] = {}
     try:
-        run.metrics = read_and_check(run, source, opened["contract"], violations)
+        with Source(path, name) as source:
+            return read_and_check(run, source, opened["contract"], violations, found)
+    except UnreadableError as error:
+        violations.refuse(None, None, None, error.rule)
     finally:
-        run.write_json("validation.json", violations.report(run.metrics))
-    return run.metrics
+        run.write_json("validation.json", violations.report(found))
 
 
-def read_and_check(run: Run, source: Any, contract: dict[str, Any], violations: Violations) -> Any:
-    """Return the metrics after writing the table, or raise the refusal."""
-    cells = read_cells(source, contract, violations)
-    run.progress(0.5, f"checking {len(cells.lines)} rows")
-    table: pa.Table = to_table(cells, contract["columns"], violations)
-    check_classes(table, contract["columns"], violations)
-    pq.write_table(table, run.output("table.parquet"), compression="zstd")
-    return {
-        "rows": table.num_rows,
-        "rows_dropped": 0,
-        "columns": table.num_columns,
-        "unknown_columns": cells.unknown_columns,
-    }
+def read_and_check(
+    run: Run,
+    source: Source,
+    contract: dict[str, Any],
+    violations: Violations,
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the metrics after writing the table, or raise the refusal; ``found`` has them too."""
+    columns = columns_of(contract)
+    checker = Checker(columns, violations)
+    reader = open_reader(source, contract, checker)
+    found["unknown_columns"] = reader.unknown_columns
+    table = Table(run.output("table.parquet"), columns, contract, violations)
+    try:
+        said = time.monotonic()
+        for batch in reader.batches():
+            table.add(batch)
+            if time.monotonic() > said + SAY_EVERY:
+                said = time.monotonic()
+                run.progress(source.position(), f"{table.rows_read} rows read")
+        if violations:
+            raise violations.refusal()
+        table.finish()
+    finally:
+        table.close()
+        found |= table.metrics()
+    found["warnings"] = reader.warnings()
+    return found
+
+
+def open_reader(
+    source: Source, contract: dict[str, Any], checker: Checker
+) -> CsvReader | ParquetReader:
+    """Return the reader of the source's rows; a header that breaks the contract is refused."""
+    if source.form == "Parquet":
+        return ParquetReader(source, checker)
+    return CsvReader(source, contract, checker)
 
 
 def check_parameters(run: Run, opened: dict[str, Any]) -> None:

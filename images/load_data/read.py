@@ -1,110 +1,277 @@
-"""Read a CSV file strictly: each row has one cell a column, and each cell knows its line."""
+"""Read a CSV file in pieces of whole lines, by two readers that agree on every cell.
 
-import csv
+The fast one is Arrow's. It takes a piece only when nothing in it could be read in two ways and
+every cell meets the contract. Any other piece goes to the strict one, which knows each cell's line
+and names whatever is wrong.
+"""
+
+from __future__ import annotations
+
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from load_data.check import Violations
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
-LONGEST_CELL = 100_000
-CONTROL = re.compile("[\x00\udc80-\udcff]")
+from load_data.check import Batch, Checker
+from load_data.column import Column
+from load_data.plain import is_plain
+from load_data.source import Source
+from load_data.strict import LONGEST_CELL, StrictReader, read_header
+from load_data.violations import Violation, Violations
+from stage import one_line
+
+LONGEST_RECORD = 16 * 2**20
+MOST_COLUMNS = 10_000
+FAST_CHUNK = 2**20
+TINY_NUMBER = re.compile(rb"[eE]-0*[1-9][0-9]{2}|0{300}")
 
 
-@dataclass(frozen=True)
-class Cells:
-    """The file's cells as text, column by column, and each row's line (the header is line 1)."""
+class Lines:
+    """The content of a text file in pieces of whole lines."""
 
-    columns: dict[str, list[str]]
-    lines: list[int]
-    unknown_columns: list[str]
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.blocks = blocks
+        self.rest = b""
+        self.put_back = b""
+
+    def take(self) -> bytes:
+        """Return the next whole lines, some MB of them; empty at the end of the file.
+
+        A line of more than 16 MiB is a ValueError.
+        """
+        parts = [self.put_back, self.rest]
+        size = len(self.put_back) + len(self.rest)
+        self.put_back = self.rest = b""
+        for block in self.blocks:
+            if cut := last_line_end(block):
+                self.rest = block[cut:]
+                return b"".join([*parts, block[:cut]])
+            parts.append(block)
+            size += len(block)
+            if size > LONGEST_RECORD:
+                raise ValueError
+        self.ended = True
+        return b"".join(parts)
+
+    ended = False
 
 
-def read_cells(path: Path, contract: dict[str, Any], violations: Violations) -> Cells:
-    """Return the cells of the contract's columns; a broken structure is refused (65).
+def last_line_end(block: bytes) -> int:
+    """Return where the last whole line of a block ends, 0 when none does.
 
-    The file is UTF-8, with or without a byte order mark. Its columns may stand in any order; those
-    that the contract does not know are left out by name.
+    A CR at the block's end may be the first half of CR LF.
     """
-    # A byte that is no UTF-8 becomes a lone surrogate here, so that its line can be told.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = read_rows(file, contract["delimiter"], violations)
-        header_line, header = next(rows, (1, []))
-        wanted = list(contract["columns"])
-        check_header(header, header_line, wanted, violations)
-        places = [header.index(column) for column in wanted]
-        cells: list[list[str]] = [[] for _ in wanted]
-        lines = []
-        for line, row in rows:
-            check_row(row, header, line, violations)
-            lines.append(line)
-            for column, place in zip(cells, places, strict=True):
-                column.append(row[place])
-    if not lines:
-        violations.refuse(header_line, None, None, "is the header, and no row follows it")
-    unknown = [column for column in header if column not in wanted]
-    return Cells(dict(zip(wanted, cells, strict=True)), lines, unknown)
+    return block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, max(0, len(block) - 1)) + 1
 
 
-def read_rows(file: Any, delimiter: str, violations: Violations) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line that it starts on; blank lines at the end are no rows."""
-    csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    start, blank = 1, 0
-    while True:
+class CsvReader:
+    """Reads the rows of a CSV file; what is wrong with them is noted."""
+
+    def __init__(self, source: Source, contract: dict[str, Any], checker: Checker) -> None:
+        self.encoding: str = contract.get("encoding", "utf-8").lower()
+        self.delimiter: str = contract.get("delimiter", ",")
+        self.lines = Lines(source.text_blocks(self.encoding))
+        self.checker = checker
+        self.violations: Violations = checker.violations
+        self.columns: list[Column] = checker.columns
+        self.missing_values = self.columns[0].missing_values
+        self.escaped: Counter[str] = Counter()
+        self.header = self.read_header()
+        wanted = {column.name for column in self.columns}
+        self.unknown_columns = [
+            one_line(printable(name), 80) for name in self.header if name not in wanted
+        ]
+        self.places = {column.name: self.header.index(column.name) for column in self.columns}
+        self.options = self.fast_options()
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the file's rows, in its order, checked."""
+        while piece := self.take(self.strict.line):
+            batch = self.read_fast(piece)
+            yield self.read_strict(piece) if batch is None else batch
+            if self.strict.stopped:
+                break
+
+    def take(self, line: int) -> bytes:
+        """Return the next whole lines, of which ``line`` is the first."""
         try:
-            row = next(reader, None)
-        except csv.Error as error:
-            violations.refuse(start, None, None, describe(error, reader.line_num))
-        if row is None:
-            return
-        if not row:
-            blank = blank or start
-        elif blank:
-            violations.refuse(blank, None, None, "is blank, but rows follow it")
-        else:
-            yield start, row
-        start = reader.line_num + 1
+            return self.lines.take()
+        except ValueError:
+            self.violations.refuse(
+                line, None, None, f"is a row of more than {LONGEST_RECORD} bytes"
+            )
+
+    def warnings(self) -> list[str]:
+        """Return sentences about what was taken, but not as it stands in the file."""
+        return [
+            f"{cells} cells of the unused column {name!r} hold bytes that are no "
+            f"{self.encoding.upper()}; they are kept escaped, as \\x and two digits"
+            for name, cells in self.escaped.items()
+        ]
+
+    # The header
+
+    def read_header(self) -> list[str]:
+        """Return the names of the header; one that lacks a column, or names one twice, is refused.
+
+        Leaves the lines behind it to be taken.
+        """
+        piece = self.take(1)
+        while (header := read_header(piece, self.delimiter, self.lines.ended)) is None:
+            self.lines.put_back = piece
+            piece = self.take(1)
+        self.lines.put_back = piece[header.size :]
+        if header.fault:
+            self.violations.refuse(1, None, None, header.fault)
+        names = header.names
+        self.check_header(names)
+        numbers = [names.index(column.name) for column in self.columns if column.numeric]
+        self.strict = StrictReader(self.delimiter, names, numbers, 1 + header.lines)
+        return names
+
+    def check_header(self, names: list[str]) -> None:
+        """Refuse a header that is none, lacks a column of the contract, or names one twice."""
+        refuse = self.violations.refuse
+        if not names:
+            refuse(1, None, None, "holds no header; the file is empty")
+        if len(names) > MOST_COLUMNS:
+            refuse(1, None, None, f"names {len(names)} columns; at most {MOST_COLUMNS} are read")
+        counts = Counter(names)
+        if twice := [name for name in counts if counts[name] > 1]:
+            refuse(1, one_line(printable(twice[0]), 80), None, "names this column twice")
+        if missing := [column.name for column in self.columns if column.name not in counts]:
+            for name in names:
+                if "\0" in name:
+                    rule = "holds a NUL character; this is no text, or UTF-16 without a mark"
+                    refuse(1, None, printable(name), rule)
+                if rule := describe_bytes(name, self.encoding):
+                    refuse(1, None, printable(name), rule)
+            found = one_line(printable(", ".join(names)), 300)
+            refuse(1, missing[0], None, f"this column is missing; found: {found}")
+
+    # The fast reader
+
+    def fast_options(self) -> dict[str, Any]:
+        """Return how Arrow reads a piece: exactly the contract's columns, nothing guessed."""
+        types = {c.name: c.arrow_type if c.numeric else pa.string() for c in self.columns}
+        names = [name if name in types else f"\0{place}" for place, name in enumerate(self.header)]
+        return {
+            "read_options": pa_csv.ReadOptions(column_names=names, block_size=FAST_CHUNK),
+            "convert_options": pa_csv.ConvertOptions(
+                include_columns=list(types),
+                column_types=types,
+                null_values=list(self.missing_values),
+                strings_can_be_null=False,
+            ),
+        }
+
+    def read_fast(self, piece: bytes) -> Batch | None:
+        """Return the rows of a piece, or None when the strict reader must say what it holds."""
+        strict = self.strict
+        if strict.blank or not self.delimiter.isascii():
+            return None
+        quoted = b'"' in piece
+        integers = any(column.type == "integer" for column in self.columns if column.numeric)
+        if not is_plain(piece, self.delimiter.encode(), LONGEST_CELL, integers):
+            return None
+        parse = pa_csv.ParseOptions(
+            delimiter=self.delimiter,
+            quote_char='"' if quoted else False,
+            ignore_empty_lines=False,
+        )
+        try:
+            table = pa_csv.read_csv(pa.py_buffer(piece), parse_options=parse, **self.options)
+        except pa.ArrowException:
+            return None
+        lines = piece.count(b"\n") + (not piece.endswith(b"\n"))
+        cells = {name: table[name].combine_chunks() for name in table.column_names}
+        if table.num_rows != lines or self.is_doubtful(piece, cells):
+            return None
+        batch = self.checker.check_whole(cells, range(strict.line, strict.line + lines))
+        if batch is not None:
+            strict.line += lines
+        return batch
+
+    def is_doubtful(self, piece: bytes, cells: dict[str, pa.Array]) -> bool:
+        """Tell whether Arrow may have read a number other than the contract's rules do.
+
+        It reads a number too small for a float as 0, and knows a missing value only when it is
+        written without blanks around it.
+        """
+        numbers = [cells[column.name] for column in self.columns if column.numeric]
+        zeros = any(
+            pa.types.is_floating(n.type) and pc.any(pc.equal(n, 0)).as_py() for n in numbers
+        )
+        small = b"e-" in piece or b"E-" in piece or b"0" * 300 in piece
+        if zeros and small and TINY_NUMBER.search(piece):
+            return True
+        missing = [float(m) for m in self.missing_values if is_float(m)]
+        return any(pc.any(pc.equal(n, value)).as_py() for value in missing for n in numbers)
+
+    # The strict reader
+
+    def read_strict(self, piece: bytes) -> Batch:
+        """Return the rows of a piece after noting whatever is wrong with it."""
+        rows, lines, found, tail = self.strict.read(piece, self.lines.ended)
+        if len(tail) > LONGEST_RECORD:
+            self.violations.add(found)
+            self.violations.refuse(
+                self.strict.line, None, None, f"is a row of more than {LONGEST_RECORD} bytes"
+            )
+        self.lines.put_back = tail
+        cells = {name: [row[place] for row in rows] for name, place in self.places.items()}
+        if not is_utf8(piece):
+            for column in self.columns:
+                found += self.escape_bytes(column, cells[column.name], lines)
+        arrays = {name: pa.array(column, pa.string()) for name, column in cells.items()}
+        return self.checker.check(arrays, lines, found)
+
+    def escape_bytes(
+        self, column: Column, cells: list[str], lines: list[int]
+    ) -> Iterable[Violation]:
+        """Escape the bytes that are no text; yield the violation of each such cell that is used."""
+        for row, cell in enumerate(cells):
+            if not cell.isascii() and (rule := describe_bytes(cell, self.encoding)):
+                cells[row] = printable(cell)
+                if column.used:
+                    yield Violation(lines[row], column.name, cells[row], rule)
+                else:
+                    self.escaped[column.name] += 1
 
 
-def describe(error: csv.Error, line: int) -> str:
-    """Return what breaks the CSV format, in words."""
-    text = str(error)
-    if "field larger" in text:
-        return f"has a cell of more than {LONGEST_CELL} characters"
-    if "expected after" in text:
-        return f"has a quoted cell that goes on after its closing quote (seen on line {line})"
-    if "unexpected end" in text:
-        return "has a quoted cell that is never closed"
-    return f"is no valid CSV: {text}"
+def is_utf8(piece: bytes) -> bool:
+    """Tell whether bytes are UTF-8."""
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def describe_byte(character: str) -> str:
-    """Return what is wrong with a character that no text file holds."""
-    if character == "\0":
-        return "holds a NUL character; this is no text file"
-    return f"holds the byte 0x{ord(character) - 0xDC00:02x}, which is no UTF-8; save it as UTF-8"
+def is_float(text: str) -> bool:
+    """Tell whether a missing value reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
-def check_header(header: list[str], line: int, wanted: list[str], violations: Violations) -> None:
-    """Refuse a header that lacks a column of the contract, or names one twice."""
-    if not header:
-        violations.refuse(line, None, None, "holds no header; the file is empty")
-    check_row(header, header, line, violations)
-    for column in header:
-        if header.count(column) > 1:
-            violations.refuse(line, column, None, "names this column twice")
-    if missing := [column for column in wanted if column not in header]:
-        found = ", ".join(header)
-        violations.refuse(line, missing[0], None, f"this column is missing; found: {found}")
+def printable(text: str) -> str:
+    r"""Return text with the bytes in it that are no text escaped: ``caf\xe9``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def check_row(row: list[str], header: list[str], line: int, violations: Violations) -> None:
-    """Refuse a row that has not one cell a column, or a cell with a byte that no text holds."""
-    if len(row) != len(header):
-        violations.refuse(line, None, None, f"has {len(row)} cells, the header has {len(header)}")
-    for column, cell in zip(header, row, strict=True):
-        if found := CONTROL.search(cell):
-            violations.refuse(line, column, cell, describe_byte(found[0]))
+def describe_bytes(text: str, encoding: str) -> str:
+    """Return what is wrong with the first byte that is no text, in words; empty when all is."""
+    if found := re.search("[\udc80-\udcff]", text):
+        if encoding.startswith("utf-16"):
+            return "holds half a character of UTF-16"
+        byte = ord(found[0]) - 0xDC00
+        advice = "; save it as UTF-8" if encoding == "utf-8" else ""
+        return f"holds the byte 0x{byte:02x}, which is no {encoding.upper()}{advice}"
+    return ""

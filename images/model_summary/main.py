@@ -7,6 +7,7 @@ from model_summary.text import write_summary
 from stage import Run, describe_file, run_script, timestamp
 
 MODEL = "logistic_regression_model.pkl"
+WARNING_STAGES = ("load_data", "data_preprocessing", "separate_data", "build_model")
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -33,7 +34,6 @@ def summarise(run: Run) -> dict[str, Any]:
     separated = run.read_json("separate_data/report.json")
     built = run.read_json("build_model/report.json")
     metrics = run.read_json("metrics.json")
-    gate = metrics["gate"]
     return {
         "run_id": run.run_id,
         "dataset": opened["dataset"],
@@ -43,9 +43,12 @@ def summarise(run: Run) -> dict[str, Any]:
         "parameters": {**separated["parameters"], **built["parameters"]},
         "created": timestamp(),
         "features": opened["features"],
+        "encodings": built["metrics"]["encodings"],
+        "inputs_of_model": built["metrics"]["inputs_of_model"],
         "target": opened["target"],
         "rows": loaded["rows"],
         "rows_dropped": loaded["rows_dropped"],
+        "split": describe_split(opened, separated["metrics"]),
         "train_rows": metrics["train_rows"],
         "test_rows": metrics["test_rows"],
         "train_classes": separated["metrics"]["train_classes"],
@@ -54,14 +57,40 @@ def summarise(run: Run) -> dict[str, Any]:
         "test_score": metrics["accuracy"],
         "metrics": metrics,
         "published": True,
-        "reason": (
-            f"the quality gate is met: accuracy {metrics['accuracy']:.4f} (at least "
-            f"{gate['min_accuracy']}), ROC AUC {metrics['roc_auc']:.4f} (at least "
-            f"{gate['min_roc_auc']}), better than the majority class "
-            f"({metrics['baseline_accuracy']:.4f})"
-        ),
+        "reason": explain(metrics),
+        "warnings": gather_warnings(run),
         "model": describe_file(run.input(MODEL), run.volume),
     }
+
+
+def describe_split(opened: dict[str, Any], separated: dict[str, Any]) -> dict[str, Any]:
+    """Return how the rows were separated, and by which column."""
+    kind = separated["split"]
+    keys = ("boundary", "groups", "train_groups", "test_groups", "duplicate_rows_across")
+    told = {key: separated[key] for key in keys if key in separated}
+    return {"kind": kind, "column": opened.get(kind), **told}
+
+
+def explain(metrics: dict[str, Any]) -> str:
+    """Return in a sentence why the model is accepted."""
+    gate = metrics["gate"]
+    return (
+        f"the quality gate is met: accuracy {metrics['accuracy']:.4f} (at least "
+        f"{gate['min_accuracy']}), ROC AUC {metrics['roc_auc']:.4f} (at least "
+        f"{gate['min_roc_auc']}), log loss {metrics['log_loss']:.4f} (below "
+        f"{metrics['baseline_log_loss']:.4f}, that of always predicting the share of clicks), "
+        f"average precision {metrics['average_precision']:.4f} (above the share of clicks, "
+        f"{metrics['positive_share']:.4f})"
+    )
+
+
+def gather_warnings(run: Run) -> dict[str, list[str]]:
+    """Return the sentences of each stage that warned."""
+    told = {
+        stage: run.read_json(f"{stage}/report.json")["metrics"].get("warnings")
+        for stage in WARNING_STAGES
+    }
+    return {stage: warnings for stage, warnings in told.items() if warnings}
 
 
 if __name__ == "__main__":

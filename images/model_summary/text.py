@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from stage import one_line
+
+LONGEST_LINE = 4000
+
 
 def write_summary(summary: dict[str, Any]) -> str:
     """Return ``model_summary.txt`` for the content of ``model_summary.json``."""
@@ -21,7 +25,9 @@ def write_summary(summary: dict[str, Any]) -> str:
             "sha256": summary["source"]["sha256"],
             "rows": f"{summary['rows']} kept, {summary['rows_dropped']} dropped",
             "features": ", ".join(summary["features"]),
+            "inputs of the model": describe_encodings(summary),
             "target": summary["target"],
+            "split": describe_split(summary["split"]),
             "training rows": describe_part(summary, "train"),
             "test rows": describe_part(summary, "test"),
         },
@@ -34,15 +40,25 @@ def write_summary(summary: dict[str, Any]) -> str:
         },
         "Metrics on the test rows": {
             "ROC AUC": f"{metrics['roc_auc']:.4f}",
-            "log loss": f"{metrics['log_loss']:.4f}",
+            "average precision": (
+                f"{metrics['average_precision']:.4f} (share of clicks "
+                f"{metrics['positive_share']:.4f})"
+            ),
+            "log loss": (
+                f"{metrics['log_loss']:.4f} (always predicting the share of clicks: "
+                f"{metrics['baseline_log_loss']:.4f})"
+            ),
             "Brier score": f"{metrics['brier_score']:.4f}",
             "precision": f"{metrics['precision']:.4f}",
             "recall": f"{metrics['recall']:.4f}",
             "F1": f"{metrics['f1']:.4f}",
+            "calibration": describe_calibration(metrics["calibration"]),
         },
         "Quality gate": {
             "accuracy": f"at least {gate['min_accuracy']}",
             "ROC AUC": f"at least {gate['min_roc_auc']}",
+            "log loss": f"below {metrics['baseline_log_loss']:.4f}",
+            "average precision": f"above {metrics['positive_share']:.4f}",
             "passed": "yes" if gate["passed"] else "no",
         },
         "Published": {
@@ -53,6 +69,8 @@ def write_summary(summary: dict[str, Any]) -> str:
     }
     parts = [f"{title}\n{'-' * len(title)}\n{align(rows)}" for title, rows in sections.items()]
     parts.insert(4, describe_confusion(metrics["confusion_matrix"]))
+    if summary["warnings"]:
+        parts.append(describe_warnings(summary["warnings"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -62,6 +80,51 @@ def describe_part(summary: dict[str, Any], part: str) -> str:
     share = rows / (summary["train_rows"] + summary["test_rows"])
     classes = ", ".join(f"{n} of class {c}" for c, n in summary[f"{part}_classes"].items())
     return f"{rows} ({share:.1%}): {classes}"
+
+
+def describe_encodings(summary: dict[str, Any]) -> str:
+    """Return how many inputs the model has, and which features are more than scaled numbers."""
+    encoded = [
+        describe_encoding(name, told)
+        for name, told in summary["encodings"].items()
+        if told["encoding"] != "scaled" or told["missing"]
+    ]
+    width = str(summary["inputs_of_model"])
+    return f"{width}: {', '.join(encoded)}, other features scaled" if encoded else width
+
+
+def describe_encoding(name: str, told: dict[str, Any]) -> str:
+    """Return how one feature is encoded, in words."""
+    words = [told["encoding"].replace("_", " ")]
+    if "levels" in told:
+        words.append(f"{told['levels']} levels")
+    if told["missing"]:
+        words.append(f"{told['missing']} missing ({told['when_missing']})")
+    return f"{name} ({', '.join(words)})"
+
+
+def describe_split(split: dict[str, Any]) -> str:
+    """Return how the rows were separated, in words."""
+    if split["kind"] == "time":
+        return f"by time ({split['column']}): the test rows are those from {split['boundary']} on"
+    if split["kind"] == "group":
+        return (
+            f"by group ({split['column']}): {split['train_groups']} groups to train, "
+            f"{split['test_groups']} to test"
+        )
+    return "at random"
+
+
+def describe_calibration(calibration: list[dict[str, Any]]) -> str:
+    """Return by how much predicted shares of clicks differ from the observed ones."""
+    rows = sum(told["rows"] for told in calibration)
+    off = sum(told["rows"] * abs(told["predicted"] - told["observed"]) for told in calibration)
+    first, last = calibration[0], calibration[-1]
+    return (
+        f"off by {off / rows:.4f} on average; lowest of {len(calibration)} bins "
+        f"predicted {first['predicted']:.4f}, observed {first['observed']:.4f}, highest "
+        f"predicted {last['predicted']:.4f}, observed {last['observed']:.4f}"
+    )
 
 
 def describe_confusion(matrix: list[list[int]]) -> str:
@@ -77,6 +140,12 @@ def describe_confusion(matrix: list[list[int]]) -> str:
     return "Confusion matrix\n----------------\n" + "\n".join(lines)
 
 
+def describe_warnings(warnings: dict[str, list[str]]) -> str:
+    """Return the stages' warnings, one a line."""
+    lines = [align({stage: told}) for stage, sentences in warnings.items() for told in sentences]
+    return "Warnings\n--------\n" + "\n".join(lines)
+
+
 def align(rows: dict[str, str]) -> str:
-    """Return names and values in two columns."""
-    return "\n".join(f"  {name:20}{value}" for name, value in rows.items())
+    """Return names and values in two columns, each on one line whatever it holds."""
+    return "\n".join(f"  {name:20}{one_line(told, LONGEST_LINE)}" for name, told in rows.items())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stage import Run, StageError, describe_file, run_script, timestamp
-from start_pipeline.data_contract import read_contract
+from start_pipeline.data_contract import columns_by_role, read_contract
 
 # A run holds the rows as Parquet four times over, and Parquet is at most as large as its CSV.
 SPACE_PER_BYTE = 4
@@ -21,7 +21,7 @@ def run(run: Run) -> dict[str, Any]:
     source = run.inputs[named]
     check_space(run.volume, source["bytes"])
 
-    roles = {name: column["role"] for name, column in contract["columns"].items()}
+    names = columns_by_role(contract["columns"])
     run.write_json(
         "run.json",
         {
@@ -30,8 +30,10 @@ def run(run: Run) -> dict[str, Any]:
             "started": timestamp(),
             "source": source,
             "contract": {**contract, **describe_file(contract_path, run.volume)},
-            "features": [name for name, role in roles.items() if role == "feature"],
-            "target": next(name for name, role in roles.items() if role == "target"),
+            "features": names["feature"],
+            "target": names["target"][0],
+            "time": next(iter(names["time"]), None),
+            "group": next(iter(names["group"]), None),
             "parameters": run.parameters,
         },
     )

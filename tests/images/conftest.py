@@ -162,6 +162,12 @@ def data_volume(tmp_path: Path) -> Volume:
     return Volume.make(tmp_path / "shared_volume")
 
 
+@pytest.fixture(scope="module")
+def new_volume(tmp_path_factory: pytest.TempPathFactory) -> Volume:
+    """A shared volume with the bundled data, one for all tests of a module."""
+    return Volume.make(tmp_path_factory.mktemp("module") / "shared_volume")
+
+
 @pytest.fixture(scope="session")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Volume:
     """A volume on which all stages ran on the bundled data; tests only read it."""

@@ -1,16 +1,34 @@
 """build_model: one Pipeline, fitted on the training rows alone, that takes raw rows."""
 
+import json
+import os
 import pickle
+import subprocess
+import sys
+import sysconfig
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from build_model.main import make_model
+from build_model.encode import HASHED_WIDTH, MOST_ONE_HOT, describe_features
+from build_model.main import find_warnings, make_model
 
 FEATURES = ["Daily Time Spent on Site", "Age", "Area Income", "Daily Internet Usage", "Male"]
 DEFAULTS = {"scaler": "standard", "C": 1.0, "max_iter": 1000, "random_state": 42}
+SITE = sysconfig.get_path("purelib")
+PLAIN = {name: {"encoding": "scaled", "when_missing": "refuse"} for name in FEATURES}
+CONTRACT = {
+    "age": {"type": "integer", "missing": "impute"},
+    "income": {"type": "number", "missing": "indicator"},
+    "score": {"type": "number", "missing": "refuse"},
+    "device": {"type": "category", "missing": "impute"},
+    "slot": {"type": "category", "missing": "indicator"},
+    "site": {"type": "category", "missing": "impute", "encode": "hashing"},
+    "words": {"type": "text", "missing": "impute"},
+}
 
 
 def rows(volume, part: str) -> pd.DataFrame:
@@ -26,14 +44,14 @@ def model_of(volume):
 )
 def test_scaler_decides_how_many_inputs_the_model_has(whole_run, scaler, inputs):
     train = rows(whole_run, "train")
-    model = make_model(**DEFAULTS | {"scaler": scaler})
+    model = make_model(PLAIN, **DEFAULTS | {"scaler": scaler})
     model.fit(train[FEATURES], train["Clicked on Ad"])
     assert model["classify"].coef_.shape == (1, inputs)
     assert model.predict(train[FEATURES][:3]).shape == (3,)
 
 
 def test_parameters_reach_the_model():
-    classify = make_model(scaler="minmax", C=0.1, max_iter=7, random_state=3)["classify"]
+    classify = make_model(PLAIN, scaler="minmax", C=0.1, max_iter=7, random_state=3)["classify"]
     assert (classify.C, classify.max_iter, classify.random_state) == (0.1, 7, 3)
 
 
@@ -68,6 +86,11 @@ def test_metrics_tell_how_the_fit_went(whole_run):
         "inputs_of_model": 5,
         "iterations": 0,
         "converged": True,
+        "encodings": {
+            name: {"encoding": "scaled", "missing": 0, "constant": False, "when_missing": "refuse"}
+            for name in FEATURES
+        },
+        "warnings": [],
     }
 
 
@@ -75,6 +98,8 @@ def test_fit_that_does_not_converge_is_told_and_is_no_failure(finished):
     ended = finished.run("build_model", "--max-iter", "1")
     assert (ended.code, ended.summary["metrics"]["converged"]) == (0, False)
     assert any("WARNING the solver did not converge in 1 iterations" in x for x in ended.lines)
+    warnings = ["the solver did not converge in 1 iterations"]
+    assert ended.summary["metrics"]["warnings"] == warnings
 
 
 def test_unknown_scaler_exits_2(finished):
@@ -88,3 +113,262 @@ def test_new_model_makes_the_old_metrics_stale_and_no_longer_an_input(finished):
     ended = finished.run("evaluate_model")
     assert ended.code == 66
     assert "build_model failed in run demo; run build_model first" in ended.message
+
+
+# Features that are not plain numbers
+
+
+def make_rows(count: int = 400) -> pa.Table:
+    """Rows of every kind of feature, each with missing cells but for one; clicks follow some."""
+    draw = np.random.default_rng(5)
+
+    def holed(values: list, share: float = 0.1) -> list:
+        return [None if draw.random() < share else value for value in values]
+
+    device = draw.choice(["phone", "tablet"], count)
+    return pa.table(
+        {
+            "age": pa.array(holed(draw.integers(18, 80, count).tolist()), pa.int64()),
+            "income": pa.array(holed(draw.normal(50, 9, count).tolist()), pa.float64()),
+            "score": draw.normal(0, 1, count),
+            "device": holed(device.tolist()),
+            "slot": holed(draw.choice(["1", "2", "", 'a\nb; "c"'], count).tolist()),
+            "site": holed([f"site {n}" for n in draw.integers(0, 30, count)]),
+            "words": holed(draw.choice(["buy now", "größer, später", "<b>", ""], count).tolist()),
+            "t": ((device == "phone") ^ (draw.random(count) < 0.2)).astype(int),
+        }
+    )
+
+
+def fit(rows: pa.Table, contract=CONTRACT, **parameters):
+    features = describe_features(rows, contract)
+    model = make_model(features, **DEFAULTS | parameters)
+    return model.fit(rows.select(list(contract)), rows["t"].to_numpy())
+
+
+def scores(model, rows) -> list[float]:
+    return model.predict_proba(rows)[:, 1].tolist()
+
+
+def test_plain_numbers_are_scaled_and_nothing_else(whole_run):
+    assert list(model_of(whole_run).named_steps) == ["scale", "classify"]
+
+
+def test_numbers_that_drop_their_missing_rows_are_plain():
+    rows = make_rows().select(["score", "t"])
+    model = fit(rows, {"score": {"type": "number", "missing": "drop"}})
+    assert list(model.named_steps) == ["scale", "classify"]
+
+
+def test_each_kind_of_feature_is_encoded_in_its_way():
+    rows = make_rows()
+    told = describe_features(rows, CONTRACT)
+    assert {name: entry["encoding"] for name, entry in told.items()} == {
+        "age": "scaled",
+        "income": "scaled",
+        "score": "scaled",
+        "device": "one_hot",
+        "slot": "one_hot",
+        "site": "hashing",
+        "words": "words",
+    }
+    assert (told["device"]["levels"], told["slot"]["levels"], told["site"]["levels"]) == (2, 4, 30)
+    assert [told[name]["missing"] for name in CONTRACT] == [
+        rows[name].null_count for name in CONTRACT
+    ]
+    # Three numbers, a flag for income, two devices, four slots and the missing one, hashes.
+    assert fit(rows)["classify"].n_features_in_ == 3 + 1 + 2 + 5 + 2 * HASHED_WIDTH
+
+
+@pytest.mark.parametrize(
+    ("levels", "encode", "encoding"),
+    [
+        (MOST_ONE_HOT, None, "one_hot"),
+        (MOST_ONE_HOT + 1, None, "hashing"),
+        (MOST_ONE_HOT + 1, "one_hot", "one_hot"),
+        (2, "hashing", "hashing"),
+    ],
+)
+def test_many_levels_are_hashed_unless_the_contract_says_how(levels, encode, encoding):
+    rows = pa.table({"x": [str(n) for n in range(levels)]})
+    rules = {"type": "category"} | ({"encode": encode} if encode else {})
+    told = describe_features(rows, {"x": rules})["x"]
+    assert (told["encoding"], told["levels"]) == (encoding, levels)
+
+
+def test_table_and_data_frame_give_the_same_scores():
+    rows = make_rows()
+    model = fit(rows)
+    frame = rows.to_pandas()
+    expected = scores(model, rows)
+    assert scores(model, frame) == expected
+    assert scores(model, frame.astype(object).astype({"age": float, "income": float})) == expected
+    assert scores(model, frame[list(reversed(frame.columns))]) == expected
+    assert len(set(expected)) > 100
+    assert model.score(rows, rows["t"].to_numpy()) > 0.7
+
+
+def test_model_is_the_same_whether_fitted_on_a_table_or_a_data_frame():
+    rows = make_rows()
+    told = describe_features(rows, CONTRACT)
+    other = make_model(told, **DEFAULTS).fit(rows.select(list(CONTRACT)).to_pandas(), rows["t"])
+    assert scores(other, rows) == pytest.approx(scores(fit(rows), rows), rel=1e-9)
+
+
+def test_same_rows_give_the_same_bytes():
+    assert pickle.dumps(fit(make_rows()), 5) == pickle.dumps(fit(make_rows()), 5)
+
+
+def test_model_scores_where_no_code_of_the_project_is(tmp_path):
+    """Read by a Python that knows neither images/ nor the tests, in a folder of its own."""
+    rows = make_rows()
+    model = fit(rows)
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model, 5))
+    program = """
+import json, pickle, sys
+import pyarrow.parquet as pq
+rows = pq.read_table("rows.parquet")
+model = pickle.load(open("model.pkl", "rb"))
+table, frame = (model.predict_proba(x)[:, 1].tolist() for x in (rows, rows.to_pandas()))
+own = [name for name in sys.modules if name.split(".")[0] in ("stage", "build_model")]
+print(json.dumps([table, frame, own]))
+"""
+    done = subprocess.run(
+        # The paths of .pth files are left out: one of them leads to images/.
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({SITE!r}){program}"],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    table, frame, own = json.loads(done.stdout)
+    assert table == frame == pytest.approx(scores(model, rows), rel=1e-12)
+    assert own == []
+
+
+def test_missing_number_scores_as_the_median_of_the_training_rows():
+    rows = make_rows()
+    model = fit(rows)
+    row = rows.slice(0, 1).to_pandas()
+    ages = rows["age"].to_pandas()
+    without, median = row.assign(age=np.nan), row.assign(age=ages.median())
+    assert scores(model, without) == pytest.approx(scores(model, median), rel=1e-12)
+
+
+def test_missing_category_scores_as_the_most_frequent_level():
+    rows = make_rows()
+    model = fit(rows)
+    for name in ("device", "site"):
+        row = rows.slice(0, 1).to_pandas()
+        most = rows[name].to_pandas().value_counts().index[0]
+        assert scores(model, row.assign(**{name: [None]})) == scores(
+            model, row.assign(**{name: [most]})
+        )
+
+
+def test_missing_is_a_level_of_its_own_where_the_contract_wants_it_told():
+    count = 200
+    slot = ["a", None] * (count // 2)
+    rows = pa.table({"slot": slot, "t": [0, 1] * (count // 2)})
+    model = fit(rows, {"slot": {"type": "category", "missing": "indicator"}})
+    assert [round(x) for x in scores(model, rows.slice(0, 2))] == [0, 1]
+
+
+def test_missing_number_is_told_where_the_contract_wants_it():
+    count = 200
+    rows = pa.table({"x": [1.0, None] * (count // 2), "t": [0, 1] * (count // 2)})
+    model = fit(rows, {"x": {"type": "number", "missing": "indicator"}})
+    assert [round(x) for x in scores(model, rows.slice(0, 2))] == [0, 1]
+    blind = fit(rows, {"x": {"type": "number", "missing": "impute"}})
+    assert scores(blind, rows.slice(0, 2)) == pytest.approx([0.5, 0.5])
+
+
+def test_missing_number_that_the_contract_refuses_is_refused_by_the_model():
+    rows = make_rows()
+    with pytest.raises(ValueError, match="NaN"):
+        fit(rows).predict(rows.slice(0, 1).to_pandas().assign(score=np.nan))
+
+
+def test_level_that_the_training_rows_lack_counts_as_none_of_theirs():
+    rows = make_rows()
+    model = fit(rows)
+    row = rows.slice(0, 1).to_pandas()
+    assert scores(model, row.assign(slot="new")) == scores(model, row.assign(slot="newer"))
+    assert scores(model, row.assign(slot="new")) != scores(model, row)
+
+
+def test_empty_text_is_a_level_and_not_missing():
+    rows = pa.table({"x": ["", "a", None, "b"] * 50, "t": [1, 0, 0, 0] * 50})
+    for encode in ("one_hot", "hashing"):
+        contract = {"x": {"type": "category", "missing": "indicator", "encode": encode}}
+        chances = scores(fit(rows, contract), rows.slice(0, 4))
+        assert [round(x) for x in chances] == [1, 0, 0, 0]
+
+
+def test_category_of_whole_numbers_scores_the_same_as_its_texts():
+    rows = pa.table({"x": ["1", "2", "11"] * 50, "t": [1, 0, 1] * 50})
+    model = fit(rows, {"x": {"type": "category"}})
+    numbers = pd.DataFrame({"x": [1, 2, 11]})
+    assert scores(model, numbers) == scores(model, rows.slice(0, 3))
+
+
+def test_names_of_columns_may_be_anything():
+    names = ["a__b", "remainder", "x = y", "steps", "$x$", "\n", "col\0umn"]
+    values = make_rows()["slot"]
+    rows = pa.table({**dict.fromkeys(names, values), "t": make_rows()["t"]})
+    contract = {name: {"type": "category", "missing": "indicator"} for name in names}
+    assert fit(rows, contract)["classify"].n_features_in_ == 5 * len(names)
+
+
+@pytest.mark.parametrize("scaler", ["standard", "minmax", "minmax+standard"])
+def test_every_scaler_fits_features_of_every_kind(scaler):
+    rows = make_rows()
+    model = fit(rows, scaler=scaler)
+    doubled = 3 if scaler == "minmax+standard" else 0
+    assert model["classify"].n_features_in_ == 3 + doubled + 1 + 2 + 5 + 2 * HASHED_WIDTH
+
+
+def test_feature_without_a_value_is_left_out_and_told():
+    rows = make_rows().append_column("void", pa.nulls(400, pa.string()))
+    contract = {**CONTRACT, "void": {"type": "category", "missing": "impute"}}
+    told = describe_features(rows, contract)
+    assert told["void"] == {"encoding": "left_out", "missing": 400, "when_missing": "impute"}
+    assert find_warnings(told, None) == [
+        "'void' has no value in the training rows; the model does without it"
+    ]
+    assert scores(fit(rows, contract), rows) == scores(fit(rows), rows)
+
+
+@pytest.mark.parametrize("values", [[1.0] * 6, ["a"] * 6])
+def test_feature_of_one_value_is_told_and_fitted(values):
+    rows = pa.table({"x": values, "t": [0, 1] * 3})
+    contract = {"x": {"type": "number" if values[0] == 1 else "category"}}
+    assert find_warnings(describe_features(rows, contract), None) == [
+        "'x' has the same value in all training rows, which teaches nothing"
+    ]
+    assert scores(fit(rows, contract), rows.select(["x"])) == pytest.approx([0.5] * 6)
+
+
+def test_value_that_is_there_or_missing_is_not_constant():
+    rows = pa.table({"x": [1.0, None, 1.0], "t": [0, 1, 1]})
+    told = describe_features(rows, {"x": {"type": "number", "missing": "indicator"}})
+    assert not told["x"]["constant"]
+
+
+def test_run_without_any_value_to_learn_from_exits_65(finished):
+    folder = finished.folder("separate_data")
+    train = pq.read_table(folder / "train.parquet")
+    void = {name: pa.nulls(train.num_rows, pa.float64()) for name in FEATURES}
+    pq.write_table(
+        pa.table({**void, "Clicked on Ad": train["Clicked on Ad"]}), folder / "train.parquet"
+    )
+    report = finished.report("separate_data")
+    finished.write("runs/demo/separate_data/report.json", {**report, "outputs": []})
+    ended = finished.run("build_model")
+    assert ended.code == 65
+    assert ended.message == (
+        "no feature has a value in the training rows; nothing is to be learned"
+    )

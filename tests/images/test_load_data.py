@@ -9,8 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from load_data import read
-from load_data.check import LISTED, Violations, check_classes, to_table
+from load_data.check import Checker
+from load_data.column import columns_of
+from load_data.main import open_reader
+from load_data.source import Source
+from load_data.table import Table
+from load_data.violations import LISTED, Violation, Violations
 from stage import StageError
 
 CONTRACT = tomllib.loads("""
@@ -42,14 +46,24 @@ GOOD = HEADER + ROW + "31,6.5,y,1\n"
 def load(tmp_path):
     """Read and check a file's content; returns the table."""
 
-    def load(content: str | bytes) -> pa.Table:
+    def load(content: str | bytes, contract=CONTRACT) -> pa.Table:
         path = tmp_path / "x.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         violations = Violations("data/x.csv")
-        cells = read.read_cells(path, CONTRACT, violations)
-        table = to_table(cells, COLUMNS, violations)
-        check_classes(table, COLUMNS, violations)
-        return table
+        columns = columns_of(contract)
+        with Source(path, "data/x.csv") as source:
+            reader = open_reader(source, contract, Checker(columns, violations))
+            table = Table(tmp_path / "table.parquet", columns, contract, violations)
+            load.reader, load.table = reader, table
+            try:
+                for batch in reader.batches():
+                    table.add(batch)
+                if violations:
+                    raise violations.refusal()
+                table.finish()
+            finally:
+                table.close()
+        return pq.read_table(tmp_path / "table.parquet")
 
     return load
 

@@ -13,7 +13,15 @@ import pytest
 
 from model_summary import publish as publishing
 from model_summary.publish import link, publish
-from model_summary.text import describe_confusion, describe_part, write_summary
+from model_summary.text import (
+    align,
+    describe_calibration,
+    describe_confusion,
+    describe_encodings,
+    describe_part,
+    describe_split,
+    write_summary,
+)
 
 NAMES = ("logistic_regression_model.pkl", "model_summary.txt", "model_summary.json")
 
@@ -158,6 +166,84 @@ def test_confusion_matrix_is_told_as_a_table():
     ]
 
 
+def test_calibration_is_told_in_a_line():
+    calibration = [
+        {"rows": 30, "predicted": 0.001, "observed": 0.0},
+        {"rows": 10, "predicted": 0.09, "observed": 0.1},
+    ]
+    assert describe_calibration(calibration) == (
+        "off by 0.0033 on average; lowest of 2 bins predicted 0.0010, observed 0.0000, "
+        "highest predicted 0.0900, observed 0.1000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({"kind": "random", "column": None}, "at random"),
+        (
+            {"kind": "time", "column": "shown_at", "boundary": "2026-03-31T07:32Z"},
+            "by time (shown_at): the test rows are those from 2026-03-31T07:32Z on",
+        ),
+        (
+            {"kind": "group", "column": "who", "groups": 9, "train_groups": 6, "test_groups": 3},
+            "by group (who): 6 groups to train, 3 to test",
+        ),
+    ],
+)
+def test_split_is_told_in_words(split, words):
+    assert describe_split(split) == words
+
+
+def test_features_that_are_more_than_scaled_are_told_one_by_one():
+    encodings = {
+        "bid": {"encoding": "scaled", "missing": 0, "when_missing": "refuse"},
+        "stay": {"encoding": "scaled", "missing": 7, "when_missing": "impute"},
+        "device": {"encoding": "one_hot", "levels": 3, "missing": 0, "when_missing": "refuse"},
+        "site": {"encoding": "hashing", "levels": 240, "missing": 2, "when_missing": "indicator"},
+        "void": {"encoding": "left_out", "missing": 9, "when_missing": "impute"},
+    }
+    assert describe_encodings({"encodings": encodings, "inputs_of_model": 4101}) == (
+        "4101: stay (scaled, 7 missing (impute)), device (one hot, 3 levels), "
+        "site (hashing, 240 levels, 2 missing (indicator)), void (left out, 9 missing (impute)), "
+        "other features scaled"
+    )
+
+
+def warn(volume, stage, *sentences):
+    report = volume.report(stage)
+    report["metrics"]["warnings"] = list(sentences)
+    volume.write(f"runs/demo/{stage}/report.json", report)
+
+
+def test_warnings_of_all_stages_are_gathered(finished):
+    warn(finished, "load_data", "7 rows were dropped", "3 columns are unknown")
+    warn(finished, "data_preprocessing", "'x' alone tells the classes apart")
+    warn(finished, "separate_data", "5 of 300 test rows ...")
+    ended = finished.run("model_summary")
+    assert ended.code == 0, ended.message
+    assert finished.read("model_summary/model_summary.json")["warnings"] == {
+        "load_data": ["7 rows were dropped", "3 columns are unknown"],
+        "data_preprocessing": ["'x' alone tells the classes apart"],
+        "separate_data": ["5 of 300 test rows ..."],
+    }
+    text = finished.folder("model_summary/model_summary.txt").read_text()
+    assert text.endswith(
+        "\n\nWarnings\n--------\n"
+        "  load_data           7 rows were dropped\n"
+        "  load_data           3 columns are unknown\n"
+        "  data_preprocessing  'x' alone tells the classes apart\n"
+        "  separate_data       5 of 300 test rows ...\n"
+    )
+
+
+def test_names_from_the_file_stay_on_their_line_and_end_somewhere():
+    assert align({"features": "a\nModel: evil", "many": "x, " * 9000}).splitlines() == [
+        r"  features            a\nModel: evil",
+        "  many                " + "x, " * 1333 + "…",
+    ]
+
+
 @pytest.fixture
 def summary(whole_run):
     return whole_run.read("model_summary/model_summary.json")
@@ -179,13 +265,20 @@ def test_text_holds_the_numbers_of_the_metrics(whole_run, summary):
     assert value(text, "95% interval") == f"{low:.4f} to {high:.4f} (test)"
     for name, key in {
         "ROC AUC": "roc_auc",
-        "log loss": "log_loss",
         "Brier score": "brier_score",
         "precision": "precision",
         "recall": "recall",
         "F1": "f1",
     }.items():
         assert value(text, name) == f"{metrics[key]:.4f}"
+    assert value(text, "average precision") == (
+        f"{metrics['average_precision']:.4f} (share of clicks {metrics['positive_share']:.4f})"
+    )
+    assert value(text, "log loss") == (
+        f"{metrics['log_loss']:.4f} (always predicting the share of clicks: "
+        f"{metrics['baseline_log_loss']:.4f})"
+    )
+    assert value(text, "calibration") == describe_calibration(metrics["calibration"])
 
 
 def test_text_tells_samples_features_gate_and_reason(whole_run, summary):
@@ -195,7 +288,14 @@ def test_text_tells_samples_features_gate_and_reason(whole_run, summary):
     assert value(text, "test rows") == "300 (30.0%): 148 of class 0, 152 of class 1"
     assert value(text, "features") == ", ".join(summary["features"])
     assert value(text, "passed") == "yes"
-    assert value(text, "why").startswith("the quality gate is met: accuracy 0.9633 (at least 0.9)")
+    assert value(text, "split") == "at random"
+    assert value(text, "inputs of the model") == "5"
+    assert value(text, "why") == (
+        "the quality gate is met: accuracy 0.9633 (at least 0.9), ROC AUC 0.9855 (at least 0.5), "
+        "log loss 0.1261 (below 0.6931, that of always predicting the share of clicks), "
+        "average precision 0.9901 (above the share of clicks, 0.5067)"
+    )
+    assert "Warnings" not in text
 
 
 def test_summary_for_programs_names_run_data_and_model(whole_run, summary):
@@ -205,6 +305,10 @@ def test_summary_for_programs_names_run_data_and_model(whole_run, summary):
     assert (summary["train_rows"], summary["test_rows"]) == (700, 300)
     assert summary["metrics"] == whole_run.read("evaluate_model/metrics.json")
     assert (summary["published"], summary["target"]) == (True, "Clicked on Ad")
+    built = whole_run.report("build_model")["metrics"]
+    assert (summary["encodings"], summary["inputs_of_model"]) == (built["encodings"], 5)
+    assert summary["split"] == {"kind": "random", "column": None, "duplicate_rows_across": 0}
+    assert summary["warnings"] == {}
     assert summary["model"]["sha256"] == hashlib.sha256(model).hexdigest()
     assert summary["model"]["bytes"] == len(model)
 

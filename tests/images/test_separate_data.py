@@ -1,18 +1,39 @@
 """separate_data: two parts that share no row, drawn the same way each time."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from separate_data.main import class_counts, split_rows
+from separate_data.main import class_counts, count_duplicates, find_warnings
+from separate_data.split import split_at_random, split_by_group, split_by_time
 from stage import StageError
 
 TARGET = np.array([0] * 60 + [1] * 40)
+METRICS = {
+    "rows": 100,
+    "test_rows": 30,
+    "split": "random",
+    "duplicate_rows_across": 0,
+    "train_classes": {"0": 40, "1": 30},
+    "test_classes": {"0": 20, "1": 10},
+}
 
 
 def split(target=TARGET, *, test_size=0.3, random_state=42, stratify=True):
-    return split_rows(target, test_size=test_size, random_state=random_state, stratify=stratify)
+    return split_at_random(
+        target, test_size=test_size, random_state=random_state, stratify=stratify
+    )
+
+
+def by_group(groups, target, *, test_size=0.3, random_state=42, stratify=True):
+    options = {"test_size": test_size, "random_state": random_state, "stratify": stratify}
+    return split_by_group(np.array(groups), np.array(target), **options)
+
+
+# At random
 
 
 @pytest.mark.parametrize("stratify", [True, False])
@@ -44,9 +65,159 @@ def test_too_few_rows_to_separate_are_refused(target, options):
     assert raised.value.code == 65
 
 
+# By time
+
+
+def test_newest_rows_are_the_test_whatever_their_order():
+    train, test = split_by_time(np.array([5, 1, 4, 2, 3, 9, 7, 8, 6, 0]), test_size=0.3)
+    assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3, 4, 8, 9], [5, 6, 7])
+
+
+@pytest.mark.parametrize(
+    ("times", "test_rows"),
+    [
+        ([1, 2, 3, 4, 5, 5, 5, 5, 5, 6], 1),  # 10 % is nearer to 30 % than 60 %
+        ([1, 2, 3, 4, 5, 6, 6, 6, 6, 6], 5),
+        ([1] + [2] * 9, 9),  # never none to train on
+        ([1] * 9 + [2], 1),
+    ],
+)
+def test_rows_of_one_moment_are_in_one_part_that_is_nearest_to_the_share(times, test_rows):
+    times = np.array(times)
+    train, test = split_by_time(times, test_size=0.3)
+    assert len(test) == test_rows
+    assert times[train].max() < times[test].min()
+
+
+def test_rows_of_one_moment_only_are_refused():
+    with pytest.raises(StageError, match="all 4 rows are of one moment; no time") as raised:
+        split_by_time(np.array([7, 7, 7, 7]), test_size=0.3)
+    assert raised.value.code == 65
+
+
+# By group
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_rows_of_a_group_are_in_one_part(stratify):
+    generator = np.random.default_rng(0)
+    groups, target = generator.integers(0, 50, 1000), generator.integers(0, 2, 1000)
+    train, test = by_group(groups, target, stratify=stratify)
+    assert sorted([*train, *test]) == list(range(1000))
+    assert set(groups[train]) & set(groups[test]) == set()
+    assert len(test) / 1000 == pytest.approx(0.3, abs=0.05)
+
+
+def test_stratified_groups_have_nearly_equal_shares_of_clicks():
+    generator = np.random.default_rng(0)
+    groups = generator.integers(0, 200, 4000)
+    target = generator.random(4000) < (groups == 7) * 0.9 + 0.02  # one visitor clicks all day
+    shares = {
+        stratify: target[by_group(groups, target, stratify=stratify)[1]].sum() / target.sum()
+        for stratify in (True, False)
+    }
+    assert abs(shares[True] - 0.3) < abs(shares[False] - 0.3)
+    assert shares[True] == pytest.approx(0.3, abs=0.03)
+
+
+def test_same_seed_gives_the_same_groups_and_another_seed_others():
+    groups, target = np.arange(200) // 4, np.arange(200) % 2
+    assert by_group(groups, target)[1].tolist() == by_group(groups, target)[1].tolist()
+    other = by_group(groups, target, random_state=43)
+    assert by_group(groups, target)[1].tolist() != other[1].tolist()
+
+
+def test_one_group_is_refused():
+    with pytest.raises(StageError, match="the 1 groups cannot be separated: ") as raised:
+        by_group([3, 3, 3], [0, 1, 0])
+    assert raised.value.code == 65
+
+
+# What is told of both parts
+
+
 def test_classes_are_counted_by_their_text():
     counts = class_counts(pa.chunked_array([[1, 0, 1], [1]]))
     assert counts == {"0": 1, "1": 3}
+
+
+def test_test_rows_whose_features_a_training_row_has_too_are_counted():
+    rows = pa.table(
+        {
+            "x": [1.0, 2.0, 1.0, 1.0, None, None, 1.0],
+            "y": ["a", "b", "a", None, "a", "a", ""],
+            "n": pa.array([1, 1, 1, 1, 1, 1, 1]),
+        }
+    )
+    train, test = np.array([0, 1, 4]), np.array([2, 3, 5, 6])
+    assert count_duplicates(rows, (train, test)) == 2
+    assert count_duplicates(rows.select(["n"]), (train, test)) == 4
+    assert count_duplicates(rows, (test, train)) == 2
+
+
+def test_values_that_are_swapped_between_columns_are_no_duplicates():
+    rows = pa.table({"x": [1, 2], "y": [2, 1]})
+    assert count_duplicates(rows, (np.array([0]), np.array([1]))) == 0
+
+
+def test_parts_without_fault_give_no_warning():
+    assert find_warnings(METRICS, 0.3) == []
+
+
+@pytest.mark.parametrize(
+    ("metrics", "warning"),
+    [
+        (
+            {"duplicate_rows_across": 2},
+            "2 of 30 test rows have the same features as a training row, so the metrics may "
+            "flatter the model",
+        ),
+        ({"test_classes": {"0": 21, "1": 9}}, "the test part has only 9 rows of class 1"),
+        ({"train_classes": {"0": 1, "1": 69}}, "the train part has only 1 rows of class 0"),
+        (
+            {"split": "time", "test_rows": 36},
+            "the test part holds 36% of the rows instead of 30%: rows of one moment stay together",
+        ),
+        (
+            {"split": "group", "test_rows": 24},
+            "the test part holds 24% of the rows instead of 30%: rows of one group stay together",
+        ),
+    ],
+)
+def test_each_fault_of_the_parts_is_warned_of(metrics, warning):
+    assert find_warnings(METRICS | metrics, 0.3) == [warning]
+
+
+# The stage
+
+
+@pytest.fixture
+def opened(finished):
+    """A run whose table also has a time and a group, and some rows twice."""
+    folder = finished.folder("data_preprocessing")
+    rows = pq.read_table(folder / "features.parquet")
+    rows = pa.concat_tables([rows, rows.slice(0, 100)])
+    minutes = np.arange(rows.num_rows) % 50
+    times = np.datetime64("2026-01-01T00:00", "us") + minutes.astype("m8[m]")
+    rows = rows.append_column("at", pa.array(times, pa.timestamp("us", "UTC")))
+    rows = rows.append_column("who", pa.array([f"user {n % 40}" for n in range(rows.num_rows)]))
+    rows = rows.append_column("epoch", pa.array(minutes))
+    rows = rows.append_column("class", rows["Clicked on Ad"])
+    pq.write_table(rows, folder / "features.parquet")
+
+    def open_with(**roles):
+        opening = finished.read("start_pipeline/run.json")
+        finished.write("runs/demo/start_pipeline/run.json", {**opening, **roles})
+        for stage in ("start_pipeline", "data_preprocessing"):
+            report = finished.report(stage)
+            finished.write(f"runs/demo/{stage}/report.json", {**report, "outputs": []})
+        return finished
+
+    return open_with
+
+
+def parts_of(volume):
+    return [pq.read_table(volume.folder(f"separate_data/{n}.parquet")) for n in ("train", "test")]
 
 
 def test_bundled_data_is_separated_70_to_30_with_equal_shares(whole_run):
@@ -56,17 +227,74 @@ def test_bundled_data_is_separated_70_to_30_with_equal_shares(whole_run):
         metrics[f"{part}_classes"]["1"] / metrics[f"{part}_rows"] for part in ("train", "test")
     ]
     assert shares[0] == pytest.approx(shares[1], abs=0.002)
+    assert (metrics["split"], metrics["duplicate_rows_across"]) == ("random", 0)
+    assert metrics["warnings"] == []
 
 
 def test_parts_together_are_the_features_row_by_row(whole_run):
-    parts = [
-        pq.read_table(whole_run.folder(f"separate_data/{n}.parquet")) for n in ("train", "test")
-    ]
+    parts = parts_of(whole_run)
     features = pq.read_table(whole_run.folder("data_preprocessing/features.parquet"))
     keys = [(name, "ascending") for name in features.column_names]
     assert pa.concat_tables(parts).sort_by(keys).equals(features.sort_by(keys))
     rows = [{tuple(row.values()) for row in part.to_pylist()} for part in parts]
     assert rows[0] & rows[1] == set()
+
+
+def test_split_by_time_tells_its_boundary(opened):
+    volume = opened(time="at", group=None)
+    ended = volume.run("separate_data", "--split", "time")
+    assert ended.code == 0, ended.message
+    metrics = ended.report["metrics"]
+    assert (metrics["split"], metrics["train_rows"], metrics["test_rows"]) == ("time", 770, 330)
+    assert metrics["boundary"] == "2026-01-01T00:35Z"
+    assert datetime.fromisoformat(metrics["boundary"])
+    # The last 100 rows, copies of the first, have the moments of those.
+    assert metrics["duplicate_rows_across"] == 0
+
+
+def test_split_by_group_tells_how_many_groups_each_part_has(opened):
+    volume = opened(time="at", group="who")
+    ended = volume.run("separate_data", "--split", "group")
+    assert ended.code == 0, ended.message
+    metrics = ended.report["metrics"]
+    assert (metrics["groups"], metrics["train_groups"], metrics["test_groups"]) == (40, 28, 12)
+    assert metrics["test_rows"] / metrics["rows"] == pytest.approx(0.3, abs=0.02)
+    # Each copy of a row is 1000 rows further on and so of another user's group.
+    assert metrics["duplicate_rows_across"] == 0
+
+
+def test_duplicates_across_the_parts_are_counted_and_warned_of(opened):
+    metrics = opened(time="at", group="who").run("separate_data").report["metrics"]
+    count = metrics["duplicate_rows_across"]
+    assert 20 < count < 80
+    assert metrics["warnings"] == [
+        f"{count} of 330 test rows have the same features as a training row, so the metrics may "
+        "flatter the model"
+    ]
+
+
+@pytest.mark.parametrize("split", ["random", "time", "group"])
+def test_parts_hold_features_and_target_only(opened, split):
+    volume = opened(time="at", group="who")
+    assert volume.run("separate_data", "--split", split).code == 0
+    columns = [*volume.read("start_pipeline/run.json")["features"], "Clicked on Ad"]
+    assert [part.column_names for part in parts_of(volume)] == [columns, columns]
+
+
+@pytest.mark.parametrize("split", ["time", "group"])
+def test_split_by_a_column_that_the_contract_has_not_exits_65(finished, split):
+    ended = finished.run("separate_data", "--split", split)
+    assert ended.code == 65
+    assert ended.message == (
+        f"split {split} needs a column of that role, and the contract has none; "
+        f'write role = "{split}" for one column of data/advertising.toml'
+    )
+
+
+def test_unknown_split_exits_2(finished):
+    ended = finished.run("separate_data", "--split", "newest")
+    assert ended.code == 2
+    assert "split must be one of random, time, group" in ended.message
 
 
 def test_part_with_one_class_exits_65(finished):
@@ -77,3 +305,17 @@ def test_part_with_one_class_exits_65(finished):
         "it takes more rows, another test_size, or stratify true"
     )
     assert finished.files("separate_data") == ["report.json"]
+
+
+def test_newest_rows_of_one_class_exit_65(opened):
+    volume = opened(time="class", group=None)
+    ended = volume.run("separate_data", "--split", "time")
+    assert ended.code == 65
+    assert ended.message.endswith(
+        "holds one class only; it takes more rows, another test_size, or another split"
+    )
+
+
+def test_epoch_is_told_as_its_number(opened):
+    ended = opened(time="epoch", group=None).run("separate_data", "--split", "time")
+    assert ended.report["metrics"]["boundary"] == 35

@@ -74,7 +74,9 @@ cpus = 1.0
 pids = 16
 timeout_seconds = 60
 """
-INPUT = '[inputs."runs/{run_id}/maker/made.csv"]\ncolumns = ["{features}", "row", "{target}"]\n'
+INPUT = """[inputs."runs/{run_id}/maker/made.csv"]
+columns = ["{features}", "row", "{target}", "{time}", "{group}"]
+"""
 OPTIONAL = INPUT + "optional = true\n"
 ALL = """
     run.output("made.txt").write_text("made")
@@ -482,11 +484,15 @@ def test_input_that_the_contract_does_not_declare_is_not_found(run):
         run.input("other.csv")
 
 
-def test_columns_stand_for_what_the_run_was_opened_with(run, bare_volume):
-    roles = {"features": ["x", "y"], "target": "t"}
+@pytest.mark.parametrize(
+    ("time", "group", "last"),
+    [(None, None, []), ("when", None, ["when"]), (None, "who", ["who"]), ("w", "v", ["w", "v"])],
+)
+def test_columns_stand_for_what_the_run_was_opened_with(run, bare_volume, time, group, last):
+    roles = {"features": ["x", "{y}"], "target": "{features}", "time": time, "group": group}
     bare_volume.write("runs/demo/start_pipeline/run.json", roles)
     run.add_input("runs/demo/start_pipeline/run.json")
-    assert run.columns("made.csv") == ["x", "y", "row", "t"]
+    assert run.columns("made.csv") == ["x", "{y}", "row", "{features}", *last]
 
 
 def test_input_that_is_no_json_is_refused(run, bare_volume):

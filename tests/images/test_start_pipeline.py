@@ -1,15 +1,13 @@
-"""start_pipeline: the data contract's format, the preflight, run.json."""
+"""start_pipeline: the preflight, run.json. The data contract has a test file of its own."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 
 import pytest
 
 from stage import StageError
 from start_pipeline import main
-from start_pipeline.data_contract import read_contract
 
 GOOD = """path = "data/x.csv"
 
@@ -23,93 +21,17 @@ type = "integer"
 role = "target"
 allowed = [0, 1]
 """
-
-
-@pytest.fixture
-def read(tmp_path):
-    def read(text: str | bytes):
-        path = tmp_path / "x.toml"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_contract(path, "data/x.toml")
-
-    return read
-
-
-def test_contract_is_read_with_its_defaults(read):
-    contract = read(GOOD)
-    assert (contract["delimiter"], contract["encoding"]) == (",", "utf-8")
-    assert contract["path"] == "data/x.csv"
-    assert contract["columns"]["Time on Site"]["minimum"] == 0
-
-
-def test_bundled_contract_has_the_five_features_and_the_target(data_volume):
-    name = "data/advertising.toml"
-    columns = read_contract(data_volume.path / name, name)["columns"]
-    features = [column for column, rules in columns.items() if rules["role"] == "feature"]
-    assert features == [
-        *("Daily Time Spent on Site", "Age", "Area Income", "Daily Internet Usage", "Male"),
-    ]
-    assert columns["Clicked on Ad"]["role"] == "target"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("minimum", "minimun", "data/x.toml, line 6: column 'Time on Site' has an unknown key"),
-        ("path", "pth", "data/x.toml, line 1: the contract has an unknown key 'pth'; known: col"),
-        ('"number"', '"nubmer"', "line 3: column 'Time on Site': type is 'nubmer'; it must be one"),
-        ('"feature"', '"features"', "line 3: column 'Time on Site': role is 'features'; it must"),
-        ('type = "integer"', "", "line 8: column 'Clicked': type is None; it must be one of"),
-        ("minimum = 0", 'minimum = "0"', "column 'Time on Site': minimum must be a number"),
-        ("minimum = 0", "minimum = true", "column 'Time on Site': minimum must be a number"),
-        ("minimum = 0", "minimum = nan", "column 'Time on Site': minimum must be a number"),
-        ("minimum = 0", "minimum = 5\nmaximum = 4", "minimum is above maximum"),
-        ("minimum = 0", "allowed = []", "allowed must be a list of values of type number"),
-        ("minimum = 0", 'allowed = ["a"]', "allowed must be a list of values of type number"),
-        ("minimum = 0", "allowed = 3", "allowed must be a list of values of type number"),
-        ('"number"', '"text"', "a feature must be an integer or a number, not text"),
-        ("[0, 1]", "[1, 2]", "line 8: column 'Clicked': the target needs allowed = [0, 1]"),
-        ('"target"', '"unused"', "data/x.toml: 0 columns have the role target, not 1"),
-        ('"feature"', '"unused"', "data/x.toml: no column has the role feature; the model needs"),
-        ("path", "delimiter = ';;'\npath", "line 1: delimiter must be one character"),
-        ("path", "delimiter = '\"'\npath", "line 1: delimiter must be one character, no quote"),
-        ("path", "delimiter = 1\npath", "line 1: delimiter must be one character"),
-        ("path", 'encoding = "cp1252"\npath', "line 1: encoding 'cp1252' is not read; use utf-8"),
-        ('path = "data/x.csv"', "", 'path is missing; write path = "data/<file>.csv"'),
-        ("data/x.csv", "", 'line 1: path is missing; write path = "data/<file>.csv"'),
-        ('"data/x.csv"', "3", 'line 1: path is missing; write path = "data/<file>.csv"'),
-        ("data/x.csv", "../x.csv", "line 1: path '../x.csv' leaves the shared volume; name a"),
-        ("data/x.csv", "/etc/passwd", "line 1: path '/etc/passwd' leaves the shared volume"),
-    ],
-)
-def test_contract_that_breaks_the_format_is_refused_with_its_line(read, old, new, message):
-    assert old in GOOD
-    with pytest.raises(StageError, match=re.escape(message)) as raised:
-        read(GOOD.replace(old, new, 1))
-    assert raised.value.code == 65
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("path = ", "data/x.toml is no valid TOML: Invalid value"),
-        (GOOD + "[columns.Clicked]", "data/x.toml is no valid TOML: Cannot declare"),
-        (b"path = '\xff'", "data/x.toml is no valid TOML: 'utf-8' codec can't decode byte 0xff"),
-        ('path = "x"', "data/x.toml: there is no [columns.<name>]; describe each column"),
-        ('path = "x"\ncolumns = 3', "data/x.toml: there is no [columns.<name>]"),
-        ('path = "x"\n[columns]\nAge = 3', "data/x.toml, line 3: column 'Age' must be a table"),
-    ],
-)
-def test_contract_that_is_no_contract_is_refused(read, text, message):
-    with pytest.raises(StageError, match=re.escape(message)) as raised:
-        read(text)
-    assert raised.value.code == 65
-
-
-def test_second_target_is_refused(read):
-    again = GOOD[GOOD.index("[columns.Clicked]") :].replace("Clicked", "Bought")
-    with pytest.raises(StageError, match="2 columns have the role target, not 1"):
-        read(GOOD + again)
+TIME_AND_GROUP = """
+[columns.When]
+type = "time"
+role = "time"
+[columns.User]
+type = "text"
+role = "group"
+[columns.Age]
+type = "integer"
+role = "feature"
+"""
 
 
 def test_too_little_space_exits_73(monkeypatch, tmp_path):
@@ -199,4 +121,35 @@ def test_broken_contract_exits_65(data_volume):
     data_volume.write("data/advertising.toml", GOOD.replace("role", "roll", 1))
     ended = data_volume.run("start_pipeline")
     assert (ended.code, ended.summary["error"]["cause"]) == (65, "data refused")
-    assert ended.message.startswith("data/advertising.toml, line 5: column 'Time on Site' has an")
+    assert ended.message == (
+        "data/advertising.toml, line 5: column 'Time on Site': unknown key 'roll'; "
+        "did you mean 'role'?"
+    )
+
+
+def test_opened_run_has_the_contracts_defaults(data_volume):
+    data_volume.run("start_pipeline")
+    contract = data_volume.read("start_pipeline/run.json")["contract"]
+    assert contract["missing_values"] == [""]
+    assert (contract["max_dropped_share"], contract["duplicates"]) == (0, "keep")
+    assert {rules["missing"] for rules in contract["columns"].values()} == {"refuse"}
+    assert contract["columns"]["Clicked on Ad"]["positive"] == 1
+
+
+def test_opened_run_without_a_column_of_time_or_group_says_null(data_volume):
+    data_volume.run("start_pipeline")
+    opened = data_volume.read("start_pipeline/run.json")
+    assert (opened["time"], opened["group"]) == (None, None)
+
+
+def test_opened_run_names_the_column_of_each_role_in_the_contracts_order(data_volume):
+    text = (GOOD + TIME_AND_GROUP).replace("data/x.csv", "data/advertising.csv")
+    data_volume.write("data/advertising.toml", text)
+    assert data_volume.run("start_pipeline").code == 0
+    opened = data_volume.read("start_pipeline/run.json")
+    assert {key: opened[key] for key in ("features", "target", "time", "group")} == {
+        "features": ["Time on Site", "Age"],
+        "target": "Clicked",
+        "time": "When",
+        "group": "User",
+    }

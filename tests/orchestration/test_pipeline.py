@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,8 @@ STAGES = (
     "trigger_flask_api",
     "end_pipeline",
 )
+
+BUNDLED = Path(__file__).resolve().parents[2] / "shared_volume" / "data"
 
 pytestmark = pytest.mark.stack
 
@@ -187,6 +190,30 @@ def test_the_real_data_gives_the_reference_results(stack: Any, real_data: bytes)
     assert metrics["roc_auc"] == pytest.approx(0.9859, abs=5e-5)
     assert metrics["log_loss"] == pytest.approx(0.1202, abs=5e-5)
     assert metrics["confusion_matrix"] == [[143, 3], [6, 148]]
+
+
+def test_another_data_set_runs_with_no_change_but_its_name(stack: Any) -> None:
+    """Other columns, categories, another delimiter, few clicks: impressions, split by time."""
+    for name in ("impressions.csv", "impressions.toml"):
+        stack.add_data(name, (BUNDLED / name).read_bytes())
+    run_id, state = stack.run(dataset="impressions", split="time")
+    assert state == "success", stack.tasks(run_id)
+    metrics = stack.read_json(run_id, "evaluate_model/metrics.json")
+    assert 0.75 < metrics["roc_auc"] < 0.85
+    assert metrics["log_loss"] < metrics["baseline_log_loss"]
+    assert stack.read_json(run_id, "separate_data/report.json")["metrics"]["boundary"]
+    summary = json.loads(stack.published()["model_summary.json"])
+    assert (summary["run_id"], summary["dataset"]) == (run_id, "impressions")
+    model = pickle.loads(stack.published()["logistic_regression_model.pkl"])
+    rows = pd.read_csv(BUNDLED / "impressions.csv", sep=";", na_values=["NA"], dtype={"slot": str})
+    chance = model.predict_proba(rows[summary["features"]])[:, 1]
+    assert chance[rows["clicked"] == "yes"].mean() > 3 * chance[rows["clicked"] == "no"].mean()
+    (mail,) = stack.mails(run_id)
+    for content in texts(mail):
+        for name in ("accuracy", "roc_auc", "log_loss"):
+            assert f"{metrics[name]:.4f}" in content
+    status, page = stack.monitor(f"/runs/{run_id}")
+    assert (status, f"{metrics['roc_auc']:.4f}" in page) == (200, True)
 
 
 def test_a_malformed_file_is_refused_once_and_publishes_nothing(green: tuple[Any, str]) -> None:

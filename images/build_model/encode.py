@@ -1,0 +1,120 @@
+"""How features that are not plain numbers reach the model: the first step of its Pipeline.
+
+All that is fitted here is scikit-learn's, with functions of numpy, narwhals (which scikit-learn
+itself needs) and Python: the model is unpickled, and scores raw rows, where this code is not.
+"""
+
+from operator import methodcaller
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.base import TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+NUMERIC = ("integer", "number")
+MOST_ONE_HOT = 100
+HASHED_WIDTH = 4096
+# What stands for a missing cell; no cell of a text file holds a NUL.
+MISSING = "\0missing"
+WORD = rf"(?u)\b\w\w+\b|{MISSING}"  # scikit-learn's own pattern, or a cell that is missing
+
+Features = dict[str, dict[str, Any]]
+
+
+def describe_features(train: pa.Table, columns: Features) -> Features:
+    """Return how each feature is encoded, and what of it the training rows hold.
+
+    ``columns`` are the features' rules of the data contract. A feature without any value in the
+    training rows is left out: there is nothing to learn from, and nothing to fill in.
+    """
+    features = {}
+    for name, rules in columns.items():
+        column = train[name]
+        told: dict[str, Any] = {"encoding": "left_out", "missing": column.null_count}
+        if column.null_count < len(column):
+            told = choose_encoding(column, rules) | {"missing": column.null_count}
+            told["constant"] = not column.null_count and is_constant(column)
+        features[name] = told | {"when_missing": rules.get("missing", "refuse")}
+    return features
+
+
+def choose_encoding(column: pa.ChunkedArray, rules: dict[str, Any]) -> dict[str, Any]:
+    """Return a feature's encoding: scaled, words, or one_hot or hashing with its levels."""
+    if rules["type"] in NUMERIC:
+        return {"encoding": "scaled"}
+    if rules["type"] == "text":
+        return {"encoding": "words"}
+    levels = pc.count_distinct(column).as_py()
+    chosen = "one_hot" if levels <= MOST_ONE_HOT else "hashing"
+    return {"encoding": rules.get("encode") or chosen, "levels": levels}
+
+
+def is_constant(column: pa.ChunkedArray) -> bool:
+    """Tell whether all values are the same."""
+    ends = pc.min_max(column).as_py()
+    return bool(ends["min"] == ends["max"])
+
+
+def make_encoder(features: Features, scaler: TransformerMixin) -> ColumnTransformer:
+    """Return the unfitted encoder of raw rows: a pyarrow Table or a pandas DataFrame.
+
+    ``features`` is what ``describe_features`` returns. A category that the training rows do not
+    hold counts as none of theirs. A number that is missing although the contract refuses it is
+    left for the classifier, which refuses it too.
+    """
+    numbers = [name for name, told in features.items() if told["encoding"] == "scaled"]
+    filled = [n for n in numbers if features[n]["when_missing"] in ("impute", "indicator")]
+    indicated = [n for n in numbers if features[n]["when_missing"] == "indicator"]
+    fill = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", scaler)])
+    steps: list[tuple[str, TransformerMixin, list[str]]] = [
+        ("numbers", scaler, [name for name in numbers if name not in filled]),
+        ("filled_numbers", fill, filled),
+        ("missing_numbers", MissingIndicator(features="all", error_on_new=False), indicated),
+    ]
+    for place, (name, told) in enumerate(features.items()):
+        if told["encoding"] in ENCODERS:
+            # By its place: a column's name may hold what scikit-learn keeps for itself.
+            steps.append((f"column_{place}", make_text_encoder(**told), [name]))
+    return ColumnTransformer([step for step in steps if step[2]])
+
+
+def make_text_encoder(encoding: str, when_missing: str, **_: object) -> Pipeline:
+    """Return the unfitted encoder of one column of texts."""
+    text = nw.all().cast(nw.String).fill_null(MISSING)
+    steps = [
+        ("open", function(nw.from_native)),
+        ("fill", function(methodcaller("select", text))),
+        ("cells", function(methodcaller("to_numpy"))),
+    ]
+    if when_missing == "impute" and encoding != "words":
+        most_frequent = SimpleImputer(missing_values=MISSING, strategy="most_frequent")
+        steps.append(("impute", most_frequent))
+    if encoding == "words":
+        steps.append(("row", function(np.ravel)))
+    return Pipeline([*steps, ("encode", ENCODERS[encoding]())])
+
+
+def function(call: Any) -> FunctionTransformer:
+    """Return a step that calls a function, and keeps the column's name."""
+    return FunctionTransformer(call, feature_names_out="one-to-one")
+
+
+ENCODERS = {
+    "one_hot": lambda: OneHotEncoder(
+        handle_unknown="ignore", feature_name_combiner="{} = {}".format
+    ),
+    # Each row is one text, the cell, whatever it holds. Without alternating signs a weight says
+    # what it says of a level that is not hashed: above 0 for more clicks.
+    "hashing": lambda: FeatureHasher(HASHED_WIDTH, input_type="string", alternate_sign=False),
+    "words": lambda: HashingVectorizer(
+        n_features=HASHED_WIDTH, token_pattern=WORD, alternate_sign=False
+    ),
+}

@@ -387,9 +387,8 @@ def share(value: float | None) -> str:
 
 def one_line(value: Any, limit: int = SHOWN) -> str:
     """Return a value of a data file on one line, shortened; what is not printable is escaped."""
-    text = plain(value)
-    text = escaped(text[:limit])
-    return text if len(text) < limit else f"{text[: limit - 1]}…"
+    text = escaped(plain(value)[: limit + 1])
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def plain(value: Any) -> str:

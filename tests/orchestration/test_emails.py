@@ -114,16 +114,17 @@ def test_success_mail_of_an_older_run_has_the_metrics_that_it_has(render, kind):
 
 
 @pytest.mark.parametrize("kind", ["html", "txt"])
-def test_success_mail_has_the_warnings_of_the_stages_that_check_the_data(render, kind):
+def test_success_mail_has_the_warnings_of_the_stages(render, kind):
     warned = {
         "load_data": {"rows": 1000, "warnings": ["3 rows were dropped."]},
         "data_preprocessing": {"warnings": ["Feature 'a' is like an id.", "Feature 'b' too."]},
         "separate_data": {"warnings": ["2 test rows equal a training row."]},
+        "build_model": {"warnings": ["The fit has not converged."]},
     }
     mail = render(f"success.{kind}", xcoms=summaries(GREEN | warned))
     text = Page(mail).text if kind == "html" else mail
     said = [warning for metrics in warned.values() for warning in metrics["warnings"]]
-    assert [text.count(warning) for warning in said] == [1, 1, 1, 1]
+    assert [text.count(warning) for warning in said] == [1, 1, 1, 1, 1]
     assert "A person should look at this" in text
     assert sorted(said, key=text.index) == said
 

@@ -139,7 +139,7 @@ def test_trend_has_a_point_for_each_measured_run_oldest_first(build, trend):
         ("accuracy", "gain"), ("average precision", "gain"), ("ROC AUC", "gain"),
         ("log loss", "loss")]  # fmt: skip
     assert chart["lines"][0]["values"] == [0.9, 0.91, 0.92]
-    assert chart["lines"][2]["values"] == [None, None, None]
+    assert chart["lines"][3]["values"] == [None, None, None]
 
 
 def test_trend_is_told_in_words_too(build, trend):

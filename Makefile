@@ -8,14 +8,20 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 STAGE ?=
 SOURCE ?=
-export SOURCE
+CSV ?=
+TARGET ?=
+# WSL names the machine so.
+ifeq ($(origin NAME),environment)
+NAME :=
+endif
+export SOURCE CSV NAME TARGET
 
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs airflow stage smtp-test rotate bench
+.PHONY: run up down status logs airflow stage contract smtp-test rotate bench
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -36,6 +42,9 @@ airflow: ## a command of Airflow's own: ARGS="dags list"
 
 stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id demo"
 	@scripts/stage.sh "$(STAGE)" $(ARGS)
+
+contract: ## draft the data contract of a file on the volume: CSV=data/x.csv (NAME=..., TARGET=...)
+	@scripts/contract.sh
 
 smtp-test: ## send a mail through the server that .env names, and say what it answered
 	@scripts/smtp-test.sh $(ARGS)

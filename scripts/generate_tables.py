@@ -1,4 +1,4 @@
-"""Write the tables that come from elsewhere: from the contracts, and from the drills.
+"""Write the tables that come from elsewhere: from contracts, a schema, and the drills.
 
 python scripts/generate_tables.py            # writes them
 python scripts/generate_tables.py --check    # exits 1 when they are not current
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA_CONTRACT = ROOT / "images" / "start_pipeline" / "data_contract.schema.json"
 DRILL_RESULTS = ROOT / "benchmarks" / "drills.json"
 ORDER = (
     *("start_pipeline", "load_data", "data_preprocessing", "separate_data", "build_model"),
@@ -82,6 +83,45 @@ def exit_code_table() -> str:
     return table(["code", "cause", "tried again", "what to do"], rows)
 
 
+def contract_table() -> str:
+    """Return one row a key that stands at the top of a data contract."""
+    return schema_table(json.loads(DATA_CONTRACT.read_text(encoding="utf-8")))
+
+
+def column_table() -> str:
+    """Return one row a key of a column in a data contract."""
+    schema = json.loads(DATA_CONTRACT.read_text(encoding="utf-8"))
+    return schema_table(schema["definitions"]["column"])
+
+
+def schema_table(schema: dict[str, Any]) -> str:
+    """Return one row a key of a JSON Schema: what it may be, its default, its meaning."""
+    rows = []
+    for key, rule in schema["properties"].items():
+        default = f"`{json.dumps(rule['default'])}`" if "default" in rule else ""
+        rows.append(
+            [
+                f"`{key}`",
+                schema_values(rule),
+                "must be there" if key in schema["required"] else default,
+                rule["description"].replace("<", "&lt;"),
+            ]
+        )
+    return table(["key", "value", "default", "meaning"], rows)
+
+
+def schema_values(rule: dict[str, Any]) -> str:
+    """Return in words what a key may be."""
+    if "enum" in rule:
+        return ", ".join(f"`{value}`" for value in rule["enum"])
+    kinds = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
+    words = {"string": "text", "object": "tables"}
+    value = " or ".join(words.get(kind, kind) for kind in kinds)
+    if "items" in rule:
+        value = f"list of {schema_values(rule['items']).replace(' or ', 's or ')}s"
+    return value + (f" from {rule['minimum']} to {rule['maximum']}" if "maximum" in rule else "")
+
+
 def drill_table() -> str:
     """Return one row a drill: its name is the promise, its docstring says what is broken.
 
@@ -117,6 +157,7 @@ TABLES = {
         "parameters": parameter_table,
         "exit codes": exit_code_table,
     },
+    "docs/data.md": {"data contract": contract_table, "columns": column_table},
     "docs/reliability.md": {"drills": drill_table},
 }
 

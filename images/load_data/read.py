@@ -72,9 +72,10 @@ class CsvReader:
     """Reads the rows of a CSV file; what is wrong with them is noted."""
 
     def __init__(self, source: Source, contract: dict[str, Any], checker: Checker) -> None:
-        self.encoding: str = contract.get("encoding", "utf-8").lower()
+        said: str = contract.get("encoding", "utf-8")
+        self.encoding = source.find_encoding(said)[0]
         self.delimiter: str = contract.get("delimiter", ",")
-        self.lines = Lines(source.text_blocks(self.encoding))
+        self.lines = Lines(source.text_blocks(said))
         self.checker = checker
         self.violations: Violations = checker.violations
         self.columns: list[Column] = checker.columns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import gzip
 import re
 import struct
@@ -180,16 +181,13 @@ class Source:
         """Turn what a damaged archive raises into the refusal of the file."""
         try:
             yield
-        except DAMAGE as error:
+        except (*DAMAGE, OSError) as error:
+            # With a number, it is the disk that fails; without one, it is Arrow's or zipfile's.
+            if getattr(error, "errno", None) not in (None, errno.EINVAL):
+                raise
             cut_off = isinstance(error, EOFError) or "runcated" in str(error)
             state = "is cut off" if cut_off else f"is damaged: {one_line(str(error), 200)}"
             raise self.unreadable(f"the {self.form} file {state}") from None
-        except OSError as error:
-            if error.errno is not None and not self.form:
-                raise
-            raise self.unreadable(
-                f"the {self.form} file is damaged: {one_line(str(error), 200)}"
-            ) from None
 
     def text_blocks(self, encoding: str) -> Iterator[bytes]:
         """Yield the content as UTF-8 in blocks of some MB, without its byte order mark.
@@ -202,7 +200,7 @@ class Source:
         if encoding != "utf-8":
             errors = "surrogatepass" if encoding.startswith("utf-16") else "surrogateescape"
             decoder = codecs.getincrementaldecoder(encoding)(errors)
-        block = self.head[len(mark) :] + self.read(BLOCK - len(self.head))
+        block = self.head[len(mark) :] + self.read(max(0, BLOCK - len(self.head)))
         while block:
             yield block if decoder is None else decoder.decode(block).encode("utf-8", errors)
             block = self.read(BLOCK)

@@ -58,11 +58,14 @@ class Violations:
 
     def report(self, metrics: dict[str, Any]) -> dict[str, Any]:
         """Return the content of ``validation.json``."""
-        kept = ("rows_read", "rows", "rows_dropped", "dropped_by_reason", "unknown_columns")
         return {
             "file": self.name,
             "valid": not self.counts,
-            **{key: metrics.get(key) for key in kept},
+            "rows_read": metrics.get("rows_read"),
+            "rows": None if self.counts else metrics.get("rows"),
+            "rows_dropped": metrics.get("rows_dropped"),
+            "dropped_by_reason": metrics.get("dropped_by_reason"),
+            "unknown_columns": metrics.get("unknown_columns"),
             "violations": self.counts.total(),
             "violations_by_rule": dict(self.counts),
             "first_violations": [

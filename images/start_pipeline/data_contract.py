@@ -77,14 +77,14 @@ class ContractFile:
         try:
             return tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
-            what, _, where = str(error).partition(" (at ")
+            what, _, where = str(error).rpartition(" (at ")
             numbers = re.match(r"line (\d+)", where)
             # What is not closed is missed at the end of the text.
             line = int(numbers[1]) if numbers else self.text.rstrip("\n").count("\n") + 1
             self.refuse_line(line, f"no valid TOML: {one_line(what, 200)}{self.hint(line)}")
         except RecursionError:
-            _ = self.lines
-            raise
+            _ = self.lines  # tells the line
+            self.refuse_line(None, "this is nested too deep; no contract is")
         except ValueError:  # Python reads no number of more digits
             self.refuse_line(None, "no valid TOML: a number has more than 4300 digits")
 

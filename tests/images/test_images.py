@@ -162,6 +162,15 @@ def test_a_full_volume_exits_73_and_leaves_no_output(images) -> None:
     assert "run.json" not in done.stdout.splitlines()
 
 
+def test_load_data_drafts_the_contract_of_a_file_on_a_volume_that_it_only_reads(images) -> None:
+    walls = ("--read-only", "--cap-drop=ALL", "--network=none", "--entrypoint=python3")
+    volume = ("--volume", f"{images.volume}:/shared_volume:ro")
+    command = ("-m", "load_data.draft_contract", "data/advertising.csv")
+    done = images.docker("load_data", *command, options=(*walls, *volume))
+    assert done.returncode == 0, done.stderr
+    assert '[columns."Clicked on Ad"]' in done.stdout
+
+
 def test_walls_do_not_hinder_a_stage(images, chain) -> None:
     walls = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true")
     limits = ("--network=none", "--memory=2g", "--pids-limit=128", "--tmpfs=/tmp:noexec")

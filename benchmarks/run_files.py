@@ -29,7 +29,7 @@ CAUSES = {
 }
 AGE = f"line 7, column 'Age', value 'thirty': {RULE} (and 1 more, see validation.json)"
 # Outputs that other runs have too, to the byte.
-ALIKE = (".parquet", ".pkl", ".svg", ".png", "validation.json", "monitor.json")
+ALIKE = (".parquet", ".pkl", ".svg", ".png", "validation.json", "profile.json", "monitor.json")
 KEPT_ON_REFUSAL = (65, 80)
 
 

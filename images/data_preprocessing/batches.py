@@ -18,6 +18,15 @@ def read_batches(table: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Recor
             yield batch.select(columns)
 
 
-def read_columns(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[pa.Array]]:
-    """Yield the columns themselves, batch by batch."""
-    return (batch.columns for batch in read_batches(table, columns))
+def column_groups(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[str]]:
+    """Yield the columns in groups that fit into memory: many of a short table, one of a long one.
+
+    To begin to read takes as long as the table is wide, so that it is not done for each column.
+    """
+    size = max(1, CELLS // max(1, table.metadata.num_rows))
+    return (columns[start : start + size] for start in range(0, len(columns), size))
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether a column of this type holds numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

@@ -1,8 +1,7 @@
 """Count the values of a column, batch by batch, with no more than ``DISTINCT`` of them kept."""
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,41 +11,42 @@ DISTINCT = 100_000
 LONGEST = 200
 
 
-@dataclass(frozen=True)
 class Counts:
-    """How often each value stands in a column, as text, and how many there are in all.
+    """How often each value of a column stands in it, as text; ``total`` are all that are there.
 
-    Not ``whole`` are counts of more values than are kept: then they are too low, and each value
+    Counts that are not ``whole`` are of more values than are kept: they are too low, and each value
     that stands in more than one of ``DISTINCT`` rows is among them (Agarwal et al. 2012, "Mergeable
     summaries").
     """
 
-    rows: dict[str, int]
-    values: int
-    whole: bool
+    def __init__(self, only: Collection[str] | None = None) -> None:
+        self.only = None if only is None else pa.array(list(only), pa.string())
+        self.table = pa.table(
+            {"value": pa.array([], pa.string()), "rows": pa.array([], pa.int64())}
+        )
+        self.total = 0
+        self.whole = True
+
+    def add(self, array: pa.Array) -> None:
+        """Count the values of a part of the column; those that are missing are no values."""
+        values, rows = pc.value_counts(array.drop_null()).flatten()
+        found = pa.table({"value": bounded(as_text(values)), "rows": rows})
+        self.total += len(array) - array.null_count
+        if self.only is not None:
+            found = found.filter(pc.is_in(found["value"], self.only))
+        self.table = add_up(self.table, found) if self.table.num_rows else found
+        if self.table.num_rows > DISTINCT:
+            self.whole = False
+            self.table = keep_heaviest(self.table)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """In how many rows each value stands."""
+        return dict(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
 
 
-def count_values(arrays: Iterable[pa.Array], only: Collection[str] | None = None) -> Counts:
-    """Return the counts of a column's values but for those missing, or of ``only`` some values."""
-    wanted = None if only is None else pa.array(list(only), pa.string())
-    counts = pa.table({"value": pa.array([], pa.string()), "rows": pa.array([], pa.int64())})
-    total, whole = 0, True
-    for array in arrays:
-        total += len(array) - array.null_count
-        counts = add_counts(counts, array, wanted)
-        if counts.num_rows > DISTINCT:
-            whole = False
-            counts = keep_heaviest(counts)
-    values, rows = counts["value"].to_pylist(), counts["rows"].to_pylist()
-    return Counts(dict(zip(values, rows, strict=True)), total, whole)
-
-
-def add_counts(counts: pa.Table, array: pa.Array, wanted: pa.Array | None) -> pa.Table:
-    """Return the counts with those of an array added."""
-    values, rows = pc.value_counts(array.drop_null()).flatten()
-    more = pa.table({"value": bounded(as_text(values)), "rows": rows})
-    if wanted is not None:
-        more = more.filter(pc.is_in(more["value"], wanted))
+def add_up(counts: pa.Table, more: pa.Table) -> pa.Table:
+    """Return the sum of two counts."""
     both = pa.concat_tables([counts, more]).group_by("value").aggregate([("rows", "sum")])
     return both.select(["value", "rows_sum"]).rename_columns(["value", "rows"])
 
@@ -65,6 +65,7 @@ def as_text(values: pa.Array) -> pa.Array:
         return values.cast(pa.string())
     # Without its zone first: the database of zones need not be there.
     text = pc.replace_substring(values.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    text = pc.replace_substring_regex(text, r"\.000000$", "")
     return pc.binary_join_element_wise(text, "Z" if values.type.tz else "", "")
 
 
@@ -72,11 +73,11 @@ def bounded(values: pa.Array) -> pa.Array:
     """Return texts of which none is long; those that differ still do."""
     if not len(values) or pc.max(pc.utf8_length(values)).as_py() <= LONGEST:
         return values
-    return pa.array(
-        [digested(text) if len(text) > LONGEST else text for text in values.to_pylist()]
-    )
+    return pa.array(map(shortened, values.to_pylist()), pa.string())
 
 
-def digested(text: str) -> str:
-    """Return a long text's beginning and its digest."""
+def shortened(text: str) -> str:
+    """Return a text, a long one as its beginning and its digest."""
+    if len(text) <= LONGEST:
+        return text
     return text[:LONGEST] + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

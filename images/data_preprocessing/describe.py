@@ -1,10 +1,10 @@
 """Describe each column of a table: how many values, how spread, which are the most frequent.
 
-Numbers are read a whole column at a time, eight bytes a value; all else is counted batch by batch.
+Numbers are held a whole column at a time, eight bytes a value; all else is counted as it is read.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,76 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_preprocessing import count
-from data_preprocessing.batches import read_columns
-from data_preprocessing.count import as_text, count_values
+from data_preprocessing.batches import column_groups, is_number, read_batches
+from data_preprocessing.count import Counts, as_text
 from stage import one_line
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MEASURES = ("minimum", "maximum", "mean", "std")
 TOP = 10
 SHOWN = 80
+
+
+class Numbers:
+    """A column of numbers, held whole."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+        self.total = 0
+
+    def add(self, array: pa.Array) -> None:
+        """Take a part of the column; what is missing is null, or no number."""
+        values = array.drop_null().to_numpy()
+        self.parts.append(values[~np.isnan(values)])
+        self.total += len(self.parts[-1])
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the numbers tell; null where no finite number can.
+
+        The standard deviation is that of the numbers themselves, no estimate of another's.
+        """
+        if not self.total:
+            quantiles = dict.fromkeys(map(str, QUANTILES))
+            return {"distinct": 0, **dict.fromkeys(MEASURES), "quantiles": quantiles}
+        values = np.concatenate(self.parts)
+        values.sort()
+        with np.errstate(all="ignore"):  # values at the ends of what a number can be
+            measures = (values[0], values[-1], values.mean(), values.std())
+            quantiles = np.quantile(values, QUANTILES)
+        return {
+            "distinct": 1 + int(np.count_nonzero(values[1:] != values[:-1])),
+            **{name: finite(value) for name, value in zip(MEASURES, measures, strict=True)},
+            "quantiles": {str(q): finite(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
+        }
+
+
+class Values:
+    """A column of anything else, whose values are counted; times also have a first and a last."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self.counts = Counts()
+        self.kind = kind
+        self.ends = pa.array([], kind)
+
+    @property
+    def total(self) -> int:
+        """How many values there are."""
+        return self.counts.total
+
+    def add(self, array: pa.Array) -> None:
+        """Take a part of the column."""
+        self.counts.add(array)
+        if pa.types.is_timestamp(self.kind):
+            both = pc.min_max(pa.concat_arrays([self.ends, array]))
+            self.ends = pa.array([both["min"], both["max"]], self.kind)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the values tell, but for the most frequent ones."""
+        found: dict[str, Any] = {"distinct": len(self.counts.rows) if self.counts.whole else None}
+        if pa.types.is_timestamp(self.kind):
+            first, last = as_text(self.ends).to_pylist() or (None, None)
+            found |= {"minimum": first, "maximum": last}
+        return found
 
 
 def describe_table(
@@ -31,59 +93,38 @@ def describe_table(
 
     ``rules`` are the columns of the data contract; ``progress`` is told the share that is done.
     """
-    columns = {}
+    columns: dict[str, dict[str, Any]] = {}
     with pq.ParquetFile(path) as table:
-        names = table.schema_arrow.names
-        for done, name in enumerate(names, 1):
-            told = {key: rules[name][key] for key in ("type", "role")}
-            columns[name] = told | describe_column(table, name)
-            progress(done / len(names))
-        return {
-            "rows": table.metadata.num_rows,
-            "classes": count_classes(table, target),
-            "columns": columns,
-        }
+        schema, rows = table.schema_arrow, table.metadata.num_rows
+        for names in column_groups(table, schema.names):
+            group = {name: start_column(schema.field(name).type) for name in names}
+            for batch in read_batches(table, names):
+                for column, array in zip(group.values(), batch.columns, strict=True):
+                    column.add(array)
+            for name, column in group.items():
+                told = {key: rules[name][key] for key in ("type", "role")}
+                counts = {"count": column.total, "missing": rows - column.total}
+                columns[name] = told | counts | column.describe()
+                if isinstance(column, Values):
+                    top = most_frequent(table, name, column.counts)
+                    columns[name]["top"] = [[one_line(value, SHOWN), times] for value, times in top]
+            progress(len(columns) / len(schema.names))
+        classes = count_values(table, target).rows
+    counts = {label: classes.get(label, 0) for label in ("0", "1")}
+    return {"rows": rows, "classes": counts, "columns": columns}
 
 
-def count_classes(table: pq.ParquetFile, target: str) -> dict[str, int]:
-    """Return how many rows are of each class; 1 is the positive one."""
-    counts = count_values(values for (values,) in read_columns(table, [target]))
-    return {label: counts.rows.get(label, 0) for label in ("0", "1")}
+def start_column(kind: pa.DataType) -> Numbers | Values:
+    """Return what takes the parts of a column of this type."""
+    return Numbers() if is_number(kind) else Values(kind)
 
 
-def describe_column(table: pq.ParquetFile, name: str) -> dict[str, Any]:
-    """Return what a column holds."""
-    kind = table.schema_arrow.field(name).type
-    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    values, found = (describe_numbers if numeric else describe_values)(table, name)
-    return {"count": values, "missing": table.metadata.num_rows - values, **found}
-
-
-def describe_numbers(table: pq.ParquetFile, name: str) -> tuple[int, dict[str, Any]]:
-    """Return how many numbers a column holds, and what they tell; null where no number can say.
-
-    The standard deviation is that of the values themselves, not an estimate of another's.
-    """
-    values = sorted_numbers(table, name)
-    if not len(values):
-        quantiles = dict.fromkeys(map(str, QUANTILES))
-        return 0, {"distinct": 0, **dict.fromkeys(MEASURES), "quantiles": quantiles}
-    with np.errstate(all="ignore"):  # values at the ends of what a number can be
-        measures = (values[0], values[-1], values.mean(), values.std())
-        quantiles = np.quantile(values, QUANTILES)
-    return len(values), {
-        "distinct": 1 + int(np.count_nonzero(values[1:] != values[:-1])),
-        **{name: finite(value) for name, value in zip(MEASURES, measures, strict=True)},
-        "quantiles": {str(q): finite(value) for q, value in zip(QUANTILES, quantiles, strict=True)},
-    }
-
-
-def sorted_numbers(table: pq.ParquetFile, name: str) -> np.ndarray:
-    """Return a column's numbers in order, without what is missing; shape (values,)."""
-    parts = [column.drop_null().to_numpy() for (column,) in read_columns(table, [name])]
-    values = np.concatenate([part[~np.isnan(part)] for part in parts]) if parts else np.empty(0)
-    values.sort()
-    return values
+def count_values(table: pq.ParquetFile, name: str, only: Collection[str] | None = None) -> Counts:
+    """Return the counts of a column's values, or of ``only`` some of them."""
+    counts = Counts(only)
+    for batch in read_batches(table, [name]):
+        counts.add(batch.column(0))
+    return counts
 
 
 def finite(number: np.generic) -> Any:
@@ -92,32 +133,16 @@ def finite(number: np.generic) -> Any:
     return value if math.isfinite(value) else None
 
 
-def describe_values(table: pq.ParquetFile, name: str) -> tuple[int, dict[str, Any]]:
-    """Return how many values a column of no numbers holds, and what they tell."""
-    counts = count_values(column for (column,) in read_columns(table, [name]))
-    found: dict[str, Any] = {"distinct": len(counts.rows) if counts.whole else None}
-    if pa.types.is_timestamp(table.schema_arrow.field(name).type):
-        found |= time_range(table, name)
+def most_frequent(table: pq.ParquetFile, name: str, counts: Counts) -> list[tuple[str, int]]:
+    """Return the values that stand in the most rows, the most frequent first."""
     top = heaviest(counts.rows)
-    if top and not counts.whole:  # their counts are too low, and rare ones are among them by chance
-        again = (column for (column,) in read_columns(table, [name]))
-        top = heaviest(count_values(again, only=dict(top)).rows)
-        top = [(value, rows) for value, rows in top if rows * count.DISTINCT > counts.values]
-    found["top"] = [[one_line(value, SHOWN), rows] for value, rows in top]
-    return counts.values, found
+    if counts.whole or not top:
+        return top
+    # These counts are too low, and rare values are among them by chance.
+    exact = heaviest(count_values(table, name, only=dict(top)).rows)
+    return [(value, rows) for value, rows in exact if rows * count.DISTINCT > counts.total]
 
 
 def heaviest(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Return the values that stand in the most rows, the most frequent first."""
+    """Return the values with the highest counts, by name where those are equal."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:TOP]
-
-
-def time_range(table: pq.ParquetFile, name: str) -> dict[str, str | None]:
-    """Return the first and the last time of a column."""
-    ranges = [pc.min_max(column) for (column,) in read_columns(table, [name])]
-    kind = table.schema_arrow.field(name).type
-    ends = pa.array([end for found in ranges for end in found.values()], kind)
-    first, last = (
-        as_text(pa.array(pc.min_max(ends).values())).to_pylist() if ranges else (None, None)
-    )
-    return {"minimum": first, "maximum": last}

@@ -5,8 +5,6 @@ that too where rows are few: what it would do to more than one data set in 1000 
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_preprocessing.batches import read_columns
-from data_preprocessing.count import count_values
+from data_preprocessing.batches import column_groups, is_number, read_batches
+from data_preprocessing.count import Counts
 from stage import one_line
 
 CHANCE = 0.001
@@ -27,14 +25,25 @@ LISTED = 50
 NAME = 80
 
 
-@dataclass
 class Part:
-    """What a feature holds in the rows of one class: how many values, their range or levels."""
+    """What a feature holds in the rows of one class: the range of numbers, or how often a level."""
 
-    values: int = 0
-    least: float = math.inf
-    most: float = -math.inf
-    levels: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.total = 0
+        self.least = math.inf
+        self.most = -math.inf
+        self.counts = Counts()
+
+    def add(self, array: pa.Array) -> None:
+        """Take a part of the rows."""
+        values = array.drop_null()
+        self.total += len(values)
+        if not is_number(array.type):
+            self.counts.add(values)
+        elif len(values):
+            ends = pc.min_max(values)
+            self.least = min(self.least, ends["min"].as_py())
+            self.most = max(self.most, ends["max"].as_py())
 
 
 def find_warnings(
@@ -47,18 +56,31 @@ def find_warnings(
     classes = profile["classes"]
     warnings = warn_of_balance(classes)
     with pq.ParquetFile(path) as table:
-        for feature in features:
-            column = profile["columns"][feature]
-            doubt = doubt_values(table, feature, column)
-            if not doubt and all(classes.values()):
-                parts = [read_part(table, feature, column, target, label) for label in (0, 1)]
-                share = classes["1"] / profile["rows"]
-                doubt = doubt_parts(parts, column, share, CHANCE / len(features))
-            if doubt:
-                warnings.append(f"Feature '{one_line(feature, NAME)}' {doubt}")
+        for names in column_groups(table, features):
+            for name, parts in read_parts(table, names, target).items():
+                column = profile["columns"][name]
+                doubt = doubt_values(table, name, column)
+                if not doubt and all(classes.values()):
+                    share = classes["1"] / profile["rows"]
+                    doubt = doubt_parts(parts, column, share, CHANCE / len(features))
+                if doubt:
+                    warnings.append(f"Feature '{one_line(name, NAME)}' {doubt}")
     if len(warnings) > LISTED:
         warnings[LISTED:] = [f"{len(warnings) - LISTED} more warnings like these are not listed."]
     return warnings
+
+
+def read_parts(
+    table: pq.ParquetFile, features: list[str], target: str
+) -> dict[str, tuple[Part, Part]]:
+    """Return what features hold in the rows without a click, and in those with one."""
+    parts = {name: (Part(), Part()) for name in features}
+    for batch in read_batches(table, [*features, target]):
+        for label in (0, 1):
+            rows = batch.filter(pc.equal(batch.column(len(features)), label))
+            for name, pair in parts.items():
+                pair[label].add(rows.column(name))
+    return parts
 
 
 def warn_of_balance(classes: dict[str, int]) -> list[str]:
@@ -86,47 +108,22 @@ def is_like_id(table: pq.ParquetFile, feature: str, column: dict[str, Any]) -> b
     """Return whether nearly every row has a value that no other row has."""
     distinct, count = column["distinct"], column["count"]
     if distinct is None:  # too many to count: as the column begins, so it goes on
-        (first,) = next(read_columns(table, [feature]))
+        first = next(read_batches(table, [feature])).column(0)
         distinct, count = pc.count_distinct(first).as_py(), len(first) - first.null_count
     return bool(count >= OWN_ROWS and distinct >= OWN_SHARE * count)
 
 
-def read_part(
-    table: pq.ParquetFile, feature: str, column: dict[str, Any], target: str, label: int
-) -> Part:
-    """Return what a feature holds in the rows of one class."""
-    columns = values_of_class(table, feature, target, label)
-    if "mean" not in column:
-        counts = count_values(columns)
-        return Part(counts.values, levels=counts.rows if counts.whole else {})
-    part = Part()
-    for values in filter(len, columns):
-        ends = pc.min_max(values)
-        part.values += len(values)
-        part.least = min(part.least, ends["min"].as_py())
-        part.most = max(part.most, ends["max"].as_py())
-    return part
-
-
-def values_of_class(
-    table: pq.ParquetFile, feature: str, target: str, label: int
-) -> Iterator[pa.Array]:
-    """Yield a feature's values in the rows of one class, without those that are missing."""
-    for values, classes in read_columns(table, [feature, target]):
-        yield values.filter(pc.equal(classes, label)).drop_null()
-
-
 def doubt_parts(
-    parts: list[Part], column: dict[str, Any], share: float, chance: float
+    parts: tuple[Part, Part], column: dict[str, Any], share: float, chance: float
 ) -> str | None:
     """Return what is to be said of a feature that tells the classes apart.
 
     ``parts`` are the rows without a click and those with one, ``share`` is that of the latter.
     Nothing is said of what chance alone does with a greater probability than ``chance``.
     """
-    whole = all(part.values for part in parts)
+    whole = all(part.total for part in parts)
     if not whole:
-        log_chance = log_chance_of_level(sum(part.values for part in parts), share)
+        log_chance = log_chance_of_level(sum(part.total for part in parts), share)
         doubt = "has values in the rows of one class only"
     elif "mean" in column:
         log_chance = log_chance_of_ranges(parts)
@@ -145,23 +142,24 @@ def doubt_parts(
     return f"{doubt}{where}; is it known before the click?"
 
 
-def log_chance_of_ranges(parts: list[Part]) -> float:
+def log_chance_of_ranges(parts: tuple[Part, Part]) -> float:
     """Return the logarithm of how probable it is that numbers drawn at random do not overlap."""
     without, clicks = parts
     if without.least <= clicks.most and clicks.least <= without.most:
         return 0.0
-    n, k = without.values + clicks.values, clicks.values
+    n, k = without.total + clicks.total, clicks.total
     # One of all choices of k rows has the k least numbers, and one the k greatest.
     return math.log(2) + math.lgamma(k + 1) + math.lgamma(n - k + 1) - math.lgamma(n + 1)
 
 
-def log_chance_of_levels(parts: list[Part], share: float) -> float:
+def log_chance_of_levels(parts: tuple[Part, Part], share: float) -> float:
     """Return the logarithm of how probable it is that each level is of one class by chance."""
-    without, clicks = (part.levels for part in parts)
-    rows = sum(part.values for part in parts)
-    if not (without and clicks) or without.keys() & clicks or rows <= len(without) + len(clicks):
+    without, clicks = (part.counts.rows for part in parts)
+    if not all(part.counts.whole for part in parts) or without.keys() & clicks:
         return 0.0
-    return sum(log_chance_of_level(level, share) for level in [*without.values(), *clicks.values()])
+    if sum(part.total for part in parts) <= len(without) + len(clicks):
+        return 0.0
+    return sum(log_chance_of_level(rows, share) for rows in [*without.values(), *clicks.values()])
 
 
 def log_chance_of_level(rows: int, share: float) -> float:

@@ -16,7 +16,12 @@ from .reading.index import Row
 from .reading.run import Run
 
 # Each with the axis that it is drawn by: more is better, or less is.
-TREND_SCORES = {"accuracy": "gain", "roc_auc": "gain", "log_loss": "loss"}
+TREND_SCORES = {
+    "accuracy": "gain",
+    "average_precision": "gain",
+    "roc_auc": "gain",
+    "log_loss": "loss",
+}
 
 
 def init_app(app: Flask) -> None:

@@ -20,11 +20,15 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from .reading.record import escaped
+
 LANGUAGES = {"en": "English", "fr": "Français"}
 NOTHING = "\N{EN DASH}"
 YEAR_SECONDS = 365 * 24 * 3600
 # No catalog holds a longer text, and no file's is to be kept for having been looked up.
 LONGEST = 500
+# A text of a data file is shown up to here.
+SHOWN = 300
 
 blueprint = Blueprint("language", __name__)
 # Language and zone of the reader whose request this thread answers. A page asks for them hundreds
@@ -52,10 +56,15 @@ def marked_plural(one: str, many: str) -> tuple[str, str]:
 
 
 COUNTED = {
+    "rows_read": marked_plural("%(count)s row read", "%(count)s rows read"),
     "rows": marked_plural("%(count)s row", "%(count)s rows"),
     "rows_dropped": marked_plural("%(count)s row dropped", "%(count)s rows dropped"),
     "train_rows": marked_plural("%(count)s training row", "%(count)s training rows"),
     "test_rows": marked_plural("%(count)s test row", "%(count)s test rows"),
+    "duplicate_rows_across": marked_plural(
+        "%(count)s test row that equals a training row",
+        "%(count)s test rows that equal a training row",
+    ),
 }
 # The words of the volume's files, which are English there. The causes of exit_codes.toml are not
 # repeated here: the catalogs have them from that file.
@@ -76,6 +85,7 @@ WORDS = {
     "Docker unreachable": marked("Docker unreachable"),
     "Docker refused": marked("Docker refused"),
     "accuracy": marked("accuracy"),
+    "average_precision": marked("average precision"),
     "roc_auc": marked("ROC AUC"),
     "log_loss": marked("log loss"),
     "brier_score": marked("Brier score"),
@@ -92,6 +102,15 @@ WORDS = {
     "dataset": marked("data set"),
     "file": marked("file"),
     "rows": marked("rows"),
+    "feature": marked("feature"),
+    "target": marked("target"),
+    "group": marked("group"),
+    "unused": marked("unused"),
+    "integer": marked("integer"),
+    "number": marked("number"),
+    "category": marked("category"),
+    "text": marked("text"),
+    "time": marked("time"),
 }
 
 
@@ -111,7 +130,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["_"] = text_of_page
     for function in (
         *(moment, exact, duration, size, score, count, percent, counted),
-        *(word, translated, capital, plain),
+        *(word, translated, capital, plain, one_line, rounded, share),
     ):
         app.add_template_filter(for_each_reader(function), function.__name__)
 
@@ -350,6 +369,26 @@ def translated(text: str, values: Mapping[str, object] | None = None) -> str:
 def capital(text: str) -> str:
     """Return a text with a capital at its start and the rest as it is: ``ROC`` stays."""
     return text[:1].upper() + text[1:]
+
+
+def rounded(value: float | str | None) -> str:
+    """Return a number of the data with five digits, a whole one with all; a time as it is."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, int) or value is None:
+        return count(value)
+    return written(value, ",.5g" if abs(value) < 1e5 else ",.0f" if abs(value) < 1e15 else ".5g")
+
+
+def share(value: float | None) -> str:
+    """Return a share of 1 as a percentage of three digits, for what can be rare."""
+    return NOTHING if value is None else gettext("%(share)s %%", share=written(100 * value, ".3g"))
+
+
+def one_line(value: Any, limit: int = SHOWN) -> str:
+    """Return a value of a data file on one line, shortened; what is not printable is escaped."""
+    text = escaped(plain(value)[: limit + 1])
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def plain(value: Any) -> str:

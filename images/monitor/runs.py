@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, render_template, request
@@ -12,13 +15,18 @@ from .conditional import answer
 from .current import check_volume, current_index, current_live, current_volume, find_run
 from .reading.index import SORTS, Query
 from .reading.live import DAG
+from .reading.record import escaped
 from .reading.run import Run
+from .reading.volume import NotFoundError
 
 STATES = ("running", "success", "failed")
 FILTERS = ("q", "state", "dataset", "cause", "published", "sort", "order")
 PAGE_SIZE = 25
 # The heartbeat of a stage comes every second. After so long without one nobody is at work.
 SILENCE = timedelta(minutes=2)
+VIOLATION = ("line", "row", "column", "value", "rule")
+# What a spreadsheet takes for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 blueprint = Blueprint("runs", __name__)
 blueprint.before_request(check_volume)
@@ -50,6 +58,34 @@ def run(run_id: str) -> Response:
     return show_run(*find_run(run_id))
 
 
+@blueprint.get("/runs/<run_id>/violations.csv")
+def violations(run_id: str) -> Response:
+    """Send the listed violations of a run's data, for the person who has to correct the file."""
+    found, version = find_run(run_id)
+    if found.check is None:
+        raise NotFoundError("The data of run %(run)s were not checked.", run=run_id)
+    listed = found.check.first
+    response = answer(lambda: to_csv(listed, VIOLATION), version, mimetype="text/csv")
+    response.headers["Content-Disposition"] = "attachment; filename=violations.csv"
+    return response
+
+
+def to_csv(records: list[dict[str, Any]], names: tuple[str, ...]) -> str:
+    """Return records as CSV that is safe to open in a spreadsheet, which knows it for UTF-8."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(names)
+    writer.writerows([safe_cell(record.get(name)) for name in names] for record in records)
+    return f"\ufeff{written.getvalue()}"
+
+
+def safe_cell(value: Any) -> str:
+    """Return a value as a cell: on one line, and with a quote before what would be a formula."""
+    text = "" if value is None else str(value)
+    quote = "'" if text.startswith(FORMULA) else ""
+    return quote + escaped(text)
+
+
 def read_query() -> Query:
     """Return the query of the address; a value that makes no sense counts as not given."""
     asked = request.args
@@ -79,10 +115,11 @@ def show_run(
     """Return a run's page; ``running`` is a newer run to point to."""
     volume, index, live = current_volume(), current_index(), current_live()
     silent = is_silent(run)
-    return answer(
-        lambda: render_template(
+
+    def show() -> str:
+        return render_template(
             "runs/run.html",
-            run=run,
+            run=volume.with_profile(run),
             running=running,
             silent=silent,
             embedded=embedded,
@@ -90,7 +127,10 @@ def show_run(
             timeline=timeline_chart(run),
             mails=index.mails_about(run.run_id),
             airflow_page=airflow_page(run),
-        ),
+        )
+
+    return answer(
+        show,
         version,
         silent,
         live.error,

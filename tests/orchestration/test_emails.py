@@ -18,7 +18,10 @@ METRICS = {
     "accuracy_interval": [0.9441, 0.9862],
     "interval_level": 0.95,
     "roc_auc": 0.98594,
+    "average_precision": 0.98914,
+    "positive_share": 0.48667,
     "log_loss": 0.12024,
+    "baseline_log_loss": 0.69304,
     "precision": 0.98013,
     "recall": 0.96104,
     "f1": 0.97049,
@@ -30,6 +33,7 @@ METRICS = {
 GREEN = {
     "start_pipeline": {"source": "data/advertising.csv"},
     "load_data": {"rows": 1000},
+    "data_preprocessing": {"rows": 1000, "warnings": []},
     "evaluate_model": METRICS,
     "model_summary": {"reason": "the gate is met"},
 }
@@ -90,12 +94,54 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("kind", ["html", "txt"])
 def test_success_mail_has_the_metrics(render, kind):
     mail = render(f"success.{kind}", xcoms=summaries(GREEN))
-    for name in ("accuracy", "roc_auc", "log_loss", "precision", "recall", "f1"):
+    for name in ("accuracy", "roc_auc", "log_loss", "precision", "recall", "f1",
+                 "average_precision", "positive_share", "baseline_log_loss"):  # fmt: skip
         assert f"{METRICS[name]:.4f}" in mail
     for words in ("95 %", "0.9441", "0.9862", "0.9714", "0.5133", "1000 rows"):
         assert words in mail
     assert "data/advertising.csv" in mail
     assert "the gate is met" in mail
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+def test_success_mail_of_an_older_run_has_the_metrics_that_it_has(render, kind):
+    known = {"average_precision", "positive_share", "baseline_log_loss"}
+    older = {name: value for name, value in METRICS.items() if name not in known}
+    mail = render(f"success.{kind}", xcoms=summaries(GREEN | {"evaluate_model": older}))
+    assert "0.1202" in mail
+    assert "average precision" not in mail
+    assert "share of clicks" not in mail
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+def test_success_mail_has_the_warnings_of_the_stages_that_check_the_data(render, kind):
+    warned = {
+        "load_data": {"rows": 1000, "warnings": ["3 rows were dropped."]},
+        "data_preprocessing": {"warnings": ["Feature 'a' is like an id.", "Feature 'b' too."]},
+        "separate_data": {"warnings": ["2 test rows equal a training row."]},
+    }
+    mail = render(f"success.{kind}", xcoms=summaries(GREEN | warned))
+    text = Page(mail).text if kind == "html" else mail
+    said = [warning for metrics in warned.values() for warning in metrics["warnings"]]
+    assert [text.count(warning) for warning in said] == [1, 1, 1, 1]
+    assert "A person should look at this" in text
+    assert sorted(said, key=text.index) == said
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+def test_success_mail_without_warnings_says_nothing_of_them(render, kind):
+    for metrics in ({"rows": 1}, {"rows": 1, "warnings": []}):
+        mail = render(f"success.{kind}", xcoms=summaries(GREEN | {"load_data": metrics}))
+        assert "A person should look" not in mail
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+def test_warning_is_text_and_no_template(render, kind):
+    warning = "Feature '{{ 7 * 7 }}{% raw %}<b>' is like an id."
+    xcoms = summaries(GREEN | {"data_preprocessing": {"warnings": [warning]}})
+    mail = render(f"success.{kind}", xcoms=xcoms)
+    assert warning in (Page(mail).text if kind == "html" else mail)
+    assert "<b>' is" not in mail or kind == "txt"
 
 
 @pytest.mark.parametrize("kind", ["html", "txt"])
@@ -145,6 +191,7 @@ def test_links_lead_to_the_run(render, name, kind):
 
 def test_every_text_in_a_page_is_escaped(render):
     hostile = {name: dict.fromkeys(found, HOSTILE) for name, found in GREEN.items()}
+    hostile["data_preprocessing"] = {"warnings": [HOSTILE]}
     hostile["evaluate_model"] = METRICS | {"train_rows": HOSTILE, "test_rows": HOSTILE}
     xcoms = summaries(hostile)
     xcoms["load_data", "failure"] = dict.fromkeys(FAILURE, HOSTILE) | {"last_words": [HOSTILE]}

@@ -153,8 +153,11 @@ def runs(asked: dict[str, Any]) -> Response:
 def run(run_id: str) -> Response:
     """All that is known of a run."""
     found, version = find_run(run_id)
+    volume = current_volume()
     return answer(
-        lambda: dump(schemas.RunDetailSchema, found), version, mimetype="application/json"
+        lambda: dump(schemas.RunDetailSchema, volume.with_profile(found)),
+        version,
+        mimetype="application/json",
     )
 
 

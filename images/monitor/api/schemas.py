@@ -186,12 +186,22 @@ class CheckSchema(Schema):
 
     file = fields.String(allow_none=True)
     valid = fields.Boolean(allow_none=True)
-    rows = fields.Integer(allow_none=True)
+    rows_read = fields.Integer(allow_none=True)
+    rows = fields.Integer(allow_none=True, **told("rows kept"))
     dropped = fields.Integer(allow_none=True)
+    dropped_by_reason = fields.Dict(keys=fields.String())
     unknown_columns = fields.List(fields.String())
     violations = fields.Integer(allow_none=True)
-    by_rule = fields.Dict(keys=fields.String())
-    first = fields.List(fields.Dict(keys=fields.String()))
+    by_rule = fields.Dict(keys=fields.String(), **told("how often each rule is broken"))
+    first = fields.List(fields.Dict(keys=fields.String()),
+                        **told("the first, with line or row, column, value, rule"))  # fmt: skip
+
+
+class WarnedSchema(Schema):
+    """What a stage that goes on warns of."""
+
+    stage = fields.String(required=True)
+    message = fields.String(required=True, **told("one sentence"))
 
 
 class RunDetailSchema(Schema):
@@ -215,7 +225,11 @@ class RunDetailSchema(Schema):
     versions = fields.Dict(keys=fields.String())
     metrics = fields.Function(lambda run: run.metrics.content,
                               **told("metrics.json", type="object"))  # fmt: skip
+    warnings = fields.List(fields.Nested(WarnedSchema))
     check = fields.Nested(CheckSchema, allow_none=True)
+    profile = fields.Function(lambda run: run.profile.content if run.profile else None,
+                              **told("profile.json, with the first 200 columns of each side",
+                                     type=["object", "null"]))  # fmt: skip
     stages = fields.List(fields.Nested(StageDetailSchema))
     mails = fields.List(fields.Nested(StageDetailSchema))
     figures = fields.List(fields.String())

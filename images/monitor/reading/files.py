@@ -20,6 +20,8 @@ from typing import BinaryIO
 from .record import Record, parse_json
 
 LIMIT = 1024 * 1024
+# Of a list of violations and of a profile, which are as long as the data are bad and wide.
+LARGE_LIMIT = 8 * LIMIT
 # O_NONBLOCK: opening a named pipe must not wait for a writer.
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 DEPTH = 30
@@ -91,29 +93,29 @@ class Tree:
                 raise UnreadableError("is not a regular file")
             return os.fdopen(os.dup(opened), "rb")
 
-    def bytes(self, name: str) -> bytes:
+    def bytes(self, name: str, limit: int = LIMIT) -> bytes:
         """Return a file's content, which is no larger than a limit."""
         with self.descriptor(name) as opened:
             status = os.fstat(opened)
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableError("is not a regular file")
             parts = []
-            left = LIMIT + 1
+            left = limit + 1
             while left > 0 and (part := os.read(opened, min(left, status.st_size + 1))):
                 parts.append(part)
                 left -= len(part)
         if left <= 0:
-            raise UnreadableError(f"is larger than {LIMIT} bytes")
+            raise UnreadableError(f"is larger than {limit} bytes")
         return b"".join(parts)
 
     def text(self, name: str) -> str:
         """Return a file's text; bytes that are no UTF-8 are replaced."""
         return self.bytes(name).decode("utf-8", errors="replace")
 
-    def record(self, name: str) -> Record:
+    def record(self, name: str, limit: int = LIMIT) -> Record:
         """Return the JSON object that a file holds."""
         try:
-            content = parse_json(self.bytes(name))
+            content = parse_json(self.bytes(name, limit))
         except (ValueError, RecursionError):
             raise UnreadableError("is not whole, valid JSON") from None
         if not isinstance(content, dict):

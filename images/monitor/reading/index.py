@@ -24,7 +24,7 @@ from .mailbox import Envelope
 from .record import moment
 from .run import Run
 
-VERSION = 2
+VERSION = 3
 # What is filtered and sorted by stands apart from the texts, so that a scan reads little.
 FACTS = (
     *("run_id", "signature", "started", "ended", "seconds", "state", "dataset", "dag_id"),

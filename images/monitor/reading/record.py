@@ -68,6 +68,13 @@ def clean(value: Any, depth: int = DEPTH) -> Any:
     return value
 
 
+def escaped(text: str) -> str:
+    """Return text on one line that reads as it is written: what is not printable is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def parse_time(text: str) -> datetime | None:
     """Return an ISO 8601 time in UTC, or None for anything else; without a zone it is UTC."""
     try:

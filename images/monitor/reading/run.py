@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from .evaluation import Evaluation, read_evaluation
-from .files import Tree, UnreadableError
+from .files import LARGE_LIMIT, LIMIT, Tree, UnreadableError
+from .profile import Profile
 from .record import Record, moment
 from .stages import MAILS, STAGES, Stage, read_file, read_stage
 
@@ -20,13 +21,16 @@ FIGURE = re.compile(r"[a-z][a-z0-9_]{0,99}\.svg")
 class Check:
     """What the data check found: ``load_data/validation.json``.
 
-    ``by_rule`` counts all violations by the rule they break; ``first`` are the first of them.
+    ``by_rule`` counts all violations by the rule they break; ``first`` are the first of them, each
+    with a line or, of a file without lines, a row.
     """
 
     file: str | None
     valid: bool | None
+    rows_read: int | None
     rows: int | None
     dropped: int | None
+    dropped_by_reason: dict[str, Any]
     unknown_columns: list[str]
     violations: int | None
     by_rule: dict[str, Any]
@@ -34,8 +38,19 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What a stage that goes on warns of, in one sentence."""
+
+    stage: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run; ``state`` is queued, running, success or failed, ``ended`` None until it is over."""
+    """A run; ``state`` is queued, running, success or failed, ``ended`` None until it is over.
+
+    ``profile`` is None until it is asked for.
+    """
 
     run_id: str
     state: str
@@ -49,6 +64,7 @@ class Run:
     stages: list[Stage] = field(default_factory=list)
     mails: list[Stage] = field(default_factory=list)
     check: Check | None = None
+    profile: Profile | None = None
     metrics: Record = field(default_factory=Record)
     evaluation: Evaluation | None = None
     figures: list[str] = field(default_factory=list)
@@ -80,6 +96,15 @@ class Run:
     def failures(self) -> list[Stage]:
         """The stages and mails that failed, or that wait for another try."""
         return [stage for stage in self.tasks if stage.failed]
+
+    @property
+    def warnings(self) -> list[Warned]:
+        """What the stages warn of."""
+        return [
+            Warned(stage.name, message)
+            for stage in self.stages
+            for message in Record(stage.metrics).texts("warnings")
+        ]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -125,12 +150,12 @@ def read_folder(tree: Tree, run_id: str) -> Run:
     mails = [read_stage(tree, place, name) for name in MAILS]
     problems: list[str] = []
     head, summary, metrics, validation = (
-        read_file(tree, name, problems, f"{place}/")
-        for name in (
-            "start_pipeline/run.json",
-            "model_summary/model_summary.json",
-            "evaluate_model/metrics.json",
-            "load_data/validation.json",
+        read_file(tree, name, problems, f"{place}/", limit)
+        for name, limit in (
+            ("start_pipeline/run.json", LARGE_LIMIT),
+            ("model_summary/model_summary.json", LIMIT),
+            ("evaluate_model/metrics.json", LIMIT),
+            ("load_data/validation.json", LARGE_LIMIT),
         )
     )
     state = state_of(stages + mails)
@@ -168,8 +193,10 @@ def read_check(validation: Record) -> Check | None:
     return Check(
         file=validation.text("file"),
         valid=validation.flag("valid"),
+        rows_read=validation.whole("rows_read"),
         rows=validation.whole("rows"),
         dropped=validation.whole("rows_dropped"),
+        dropped_by_reason=validation.record("dropped_by_reason").content,
         unknown_columns=validation.texts("unknown_columns"),
         violations=validation.whole("violations"),
         by_rule=validation.record("violations_by_rule").content,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from .files import Tree, UnreadableError
+from .files import LIMIT, Tree, UnreadableError
 from .record import Record
 
 STAGES = (
@@ -228,13 +228,15 @@ def read_outputs(report: Record, prefix: str) -> list[File]:
     ]
 
 
-def read_file(tree: Tree, name: str, problems: list[str], folder: str) -> Record:
+def read_file(
+    tree: Tree, name: str, problems: list[str], folder: str, limit: int = LIMIT
+) -> Record:
     """Return a JSON file's content, empty where there is none; note it when it is unreadable.
 
     ``folder`` is where the tree is on the volume, for the note.
     """
     try:
-        return tree.record(name)
+        return tree.record(name, limit)
     except FileNotFoundError:
         return Record()
     except UnreadableError as reason:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from .files import Tree, UnreadableError
+from .files import LARGE_LIMIT, Tree, UnreadableError
+from .profile import read_profile
 from .record import Record
 from .run import Run, read_run
+from .stages import read_file
 
 MARKER = ".ad-click-volume"
 RUN_ID = re.compile(r"[A-Za-z0-9_~:+-][A-Za-z0-9_.~:+-]{0,199}")
@@ -101,6 +103,13 @@ class Volume:
             raise NotFoundError(
                 "There is no run %(run)s on the shared volume.", run=run_id
             ) from None
+
+    def with_profile(self, run: Run) -> Run:
+        """Return a run with the profile of its data, which only the run that is looked at needs."""
+        problems = list(run.problems)
+        name = f"runs/{run.run_id}/data_preprocessing/profile.json"
+        content = read_file(self.tree, name, problems, "", LARGE_LIMIT)
+        return replace(run, profile=read_profile(content), problems=problems)
 
     def signature(self, run_id: str) -> str:
         """Return a text that changes whenever a file of the run's stages does.

@@ -119,10 +119,10 @@ def test_long_values_that_begin_alike_are_told_apart(column):
 def test_times_have_first_and_last(column):
     found = column([3_000_000, None, 1], pa.timestamp("us"))
     assert found["minimum"] == "1970-01-01T00:00:00.000001"
-    assert found["maximum"] == "1970-01-01T00:00:03.000000"
+    assert found["maximum"] == "1970-01-01T00:00:03"
     assert (found["count"], found["distinct"]) == (2, 2)
     found = column([datetime(2026, 1, 2, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC"))
-    assert found["top"] == [["2026-01-02T00:00:00.000000Z", 2]]
+    assert found["top"] == [["2026-01-02T00:00:00Z", 2]]
     assert column([None], pa.timestamp("us"))["minimum"] is None
 
 
@@ -165,10 +165,12 @@ def test_no_more_values_are_kept_than_allowed(few, monkeypatch):
         return heaviest(counts)
 
     monkeypatch.setattr(count, "keep_heaviest", spy)
-    found = count.count_values(pa.array([f"{i}-{n % 4}" for n in range(8)]) for i in range(9))
-    assert not found.whole
+    counts = count.Counts()
+    for number in range(9):
+        counts.add(pa.array([f"{number}-{n % 4}" for n in range(8)]))
+    assert not counts.whole
     assert max(sizes) <= 5
-    assert found.values == 72
+    assert counts.total == 72
 
 
 def test_progress_goes_to_the_end(tmp_path):
@@ -177,4 +179,4 @@ def test_progress_goes_to_the_end(tmp_path):
     rules = {name: {"type": "integer", "role": "feature"} for name in "xy"}
     told = []
     describe.describe_table(path, rules, "y", told.append)
-    assert told == [0.5, 1.0]
+    assert told[-1] == 1.0

@@ -32,8 +32,10 @@ RUN = "manual__2026-11-23T19:30:00.123456+00:00"
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><path d="M0 3 L4 0"/></svg>'
 METRICS = {
     "accuracy": 0.97,
+    "average_precision": 0.9891,
     "roc_auc": 0.9859,
     "log_loss": 0.1202,
+    "baseline_log_loss": 0.6931,
     "brier_score": 0.0301,
     "precision": 0.9801,
     "recall": 0.961,
@@ -46,7 +48,33 @@ METRICS = {
     "train_rows": 700,
     "test_rows": 300,
     "positive_share": 0.5133,
+    "calibration": [
+        {"rows": 150, "predicted": 0.0312, "observed": 0.04},
+        {"rows": 150, "predicted": 0.971, "observed": 0.9867},
+    ],
     "gate": {"min_accuracy": 0.9, "min_roc_auc": 0.5, "passed": True, "reasons": []},
+}
+PROFILE = {
+    "Age": {
+        "type": "integer",
+        "role": "feature",
+        "count": 1000,
+        "missing": 0,
+        "distinct": 42,
+        "minimum": 19,
+        "maximum": 60,
+        "mean": 36.169,
+        "std": 8.056080870994283,
+        "quantiles": {"0.05": 24.0, "0.25": 30.0, "0.5": 35.0, "0.75": 42.0, "0.95": 50.0},
+    },
+    "Country": {
+        "type": "text",
+        "role": "unused",
+        "count": 990,
+        "missing": 10,
+        "distinct": 49,
+        "top": [["Nepal", 28], ["New Zealand", 27], ["Ireland", 26], ["Norway", 26], ["", 1]],
+    },
 }
 PARAMETERS = {
     "separate_data": {"test_size": 0.3, "random_state": 42, "stratify": True},
@@ -179,14 +207,26 @@ class Builder:
         content = {
             "file": "data/advertising.csv",
             "valid": True,
+            "rows_read": 1000,
             "rows": 1000,
             "rows_dropped": 0,
+            "dropped_by_reason": {},
             "unknown_columns": [],
             "violations": 0,
             "violations_by_rule": {},
             "first_violations": [],
         }
         self.write(f"runs/{run}/load_data/validation.json", content | more)
+
+    def profile(self, run: str = RUN, **columns: dict[str, Any]) -> None:
+        """Write the profile of some columns, of which those that are not unused are kept."""
+        sides = {
+            "before": columns,
+            "after": {name: c for name, c in columns.items() if c.get("role") != "unused"},
+        }
+        told = {"rows": 1000, "classes": {"0": 494, "1": 506}}
+        content = {side: told | {"columns": found} for side, found in sides.items()}
+        self.write(f"runs/{run}/data_preprocessing/profile.json", content)
 
     def stages(self, names: tuple[str, ...], run: str, started: datetime, *, tasks: bool) -> None:
         outputs = {
@@ -205,6 +245,8 @@ class Builder:
                 self.task(stage, "success", run, started=at)
         if "load_data" in names:
             self.validation(run)
+        if "data_preprocessing" in names:
+            self.profile(run, **PROFILE)
         if "evaluate_model" in names:
             self.metrics(run)
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.images.monitor.conftest import PROFILE
 
 from monitor.reading.evaluation import SCORES
 from monitor.reading.stages import MAILS, STAGES
@@ -169,7 +170,7 @@ def test_run_of_a_list_has_the_documented_shape(build, client):
     (run,) = ask(client, "/api/runs")["runs"]
     assert list(run["scores"]) == list(SCORES)
     assert list(run.pop("scores").values()) == [
-        0.97, 0.9859, 0.1202, 0.0301, 0.9801, 0.961, 0.9705]  # fmt: skip
+        0.97, 0.9891, 0.9859, 0.1202, 0.0301, 0.9801, 0.961, 0.9705]  # fmt: skip
     assert run.pop("stages") == dict.fromkeys(STAGES, 1.5)
     assert run.pop("parameters")["max_iter"] == 1000
     assert run == {
@@ -190,6 +191,8 @@ def test_run_has_all_that_is_known_of_it(build, client):
     assert (run["run_id"], run["state"], run["dataset"]) == (build.run, "failed", "advertising")
     assert run["source"]["path"] == "data/advertising.csv"
     assert (run["check"]["valid"], run["check"]["first"]) == (False, [{"line": 7}])
+    assert run["check"]["rows_read"] == 1000
+    assert (run["warnings"], run["profile"]) == ([], None)
     stage = run["stages"][1]
     assert [t["number"] for t in stage["tries"]] == [1, 2]
     assert stage["tries"][0]["started"] == "2026-11-23T19:30:00.000Z"
@@ -230,6 +233,23 @@ def test_artifact_with_an_odd_name_has_a_quoted_address(build, client):
     (file,) = ask(client, f"/api/runs/{build.run}/artifacts")["artifacts"]
     assert file["address"].endswith("/build_model/a%20b%3F%23%3Cx%3E.csv")
     assert client.get(file["address"], buffered=True).data == b"made"
+
+
+def test_run_has_its_warnings_and_the_profile_of_its_data(build, client):
+    build.success()
+    build.report("data_preprocessing", metrics={"warnings": ["Look at 'a'.", 7]})
+    build.validation(dropped_by_reason={"is a copy": 3})
+    run = ask(client, f"/api/runs/{quote(build.run, safe='')}")
+    assert run["warnings"] == [{"stage": "data_preprocessing", "message": "Look at 'a'."}]
+    assert run["profile"]["after"]["columns"] == {"Age": PROFILE["Age"]}
+    assert run["profile"]["before"]["columns_total"] == 2
+    assert run["profile"]["before"]["classes"] == {"0": 494, "1": 506}
+    assert run["check"]["dropped_by_reason"] == {"is a copy": 3}
+    assert run["problems"] == []
+    build.write(f"runs/{build.run}/data_preprocessing/profile.json", "{")
+    run = ask(client, f"/api/runs/{quote(build.run, safe='')}")
+    assert run["profile"] is None
+    assert "profile.json is not whole" in run["problems"][0]
 
 
 @pytest.mark.usefixtures("three")

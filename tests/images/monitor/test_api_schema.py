@@ -66,7 +66,9 @@ def damage(build: Builder, run: str) -> None:
     for name in ("report", "task", "progress"):
         build.write(f"runs/{run}/load_data/{name}.json", strange)
     build.metrics(run, accuracy="high", gate=[], confusion_matrix=7)
-    build.validation(run, rows="many", first_violations=[{"line": None}, 1])
+    build.write(f"runs/{run}/data_preprocessing/profile.json",
+                {"before": {"columns": {"x": 1}}, "after": []})  # fmt: skip
+    build.validation(run, rows="many", dropped_by_reason=[], first_violations=[{"line": None}, 1])
 
 
 @API.parametrize()

@@ -136,9 +136,10 @@ def test_trend_has_a_point_for_each_measured_run_oldest_first(build, trend):
     assert chart["pages"] == ["/runs/r0", "/runs/r1", "/runs/r2"]
     assert chart["published"] == [None, True, None]
     assert [(line["label"], line["axis"]) for line in chart["lines"]] == [
-        ("accuracy", "gain"), ("ROC AUC", "gain"), ("log loss", "loss")]  # fmt: skip
+        ("accuracy", "gain"), ("average precision", "gain"), ("ROC AUC", "gain"),
+        ("log loss", "loss")]  # fmt: skip
     assert chart["lines"][0]["values"] == [0.9, 0.91, 0.92]
-    assert chart["lines"][2]["values"] == [None, None, None]
+    assert chart["lines"][3]["values"] == [None, None, None]
 
 
 def test_trend_is_told_in_words_too(build, trend):
@@ -153,9 +154,11 @@ def test_comparison_has_a_value_for_each_score_of_each_run(build, client, volume
     build.running("b")
     with client.application.test_request_context():
         chart = comparison_chart([volume.run("a"), volume.run("b")])
-    assert chart["labels"][:3] == ["accuracy", "ROC AUC", "log loss"]
-    assert chart["runs"][0]["values"] == [0.97, 0.9859, 0.1202, 0.0301, 0.9801, 0.961, 0.9705]
-    assert chart["runs"][1]["values"] == [None] * 7
+    assert chart["labels"][:3] == ["accuracy", "average precision", "ROC AUC"]
+    assert chart["runs"][0]["values"] == [
+        *(0.97, 0.9891, 0.9859, 0.1202, 0.0301, 0.9801, 0.961, 0.9705)
+    ]
+    assert chart["runs"][1]["values"] == [None] * 8
     assert [run["label"][:2] for run in chart["runs"]] == ["1.", "2."]
 
 

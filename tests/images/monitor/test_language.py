@@ -163,6 +163,16 @@ def test_zone_is_understood_as_the_browsers_script_writes_it(build, client):
         ("count", 1234567, "1,234,567", "1 234 567"),
         ("percent", 0.954, "95 %", "95 %"),
         ("word", "drift_report", "drift report", "drift report"),
+        ("share", 0.0208333, "2.08 %", "2,08 %"),
+        ("rounded", 0.123456789, "0.12346", "0,12346"),
+        ("rounded", 54052.26559, "54,052", "54 052"),
+        ("rounded", 1234567.8, "1,234,568", "1 234 568"),
+        ("rounded", 1e20, "1e+20", "1e+20"),
+        ("rounded", 1234567, "1,234,567", "1 234 567"),
+        ("rounded", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z"),
+        ("one_line", "a\n\x1b\u202eb", "a\\n\\x1b\\u202eb", "a\\n\\x1b\\u202eb"),
+        ("one_line", "é" * 400, "é" * 299 + "…", "é" * 299 + "…"),
+        ("one_line", 7, "7", "7"),
         ("plain", True, "true", "true"),
         ("plain", 1000.0, "1000", "1000"),
         ("plain", 0.1, "0.1", "0.1"),
@@ -175,7 +185,21 @@ def test_values_read_as_the_readers_language_writes_them(reads, name, value, eng
 
 
 @pytest.mark.parametrize(
-    "name", ["moment", "exact", "duration", "size", "score", "count", "percent", "word", "plain"]
+    "name",
+    [
+        "moment",
+        "exact",
+        "duration",
+        "size",
+        "score",
+        "count",
+        "percent",
+        "word",
+        "plain",
+        "share",
+        "rounded",
+        "one_line",
+    ],
 )
 def test_nothing_reads_as_a_dash(reads, name):
     assert reads(name, None) == reads(name, None, "fr") == "\N{EN DASH}"

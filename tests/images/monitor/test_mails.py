@@ -16,7 +16,8 @@ TEMPLATES = Path(__file__).resolve().parents[3] / "orchestration/dags/email"
 NUMBERS = {"rows": 1000, "source": "data/a.csv", "reason": "the gate is met", "accuracy": 0.97,
            "interval_level": 0.95, "accuracy_interval": [0.94, 0.98], "roc_auc": 0.98,
            "log_loss": 0.1, "precision": 0.9, "recall": 0.9, "f1": 0.9, "train_accuracy": 0.9,
-           "train_rows": 700, "baseline_accuracy": 0.5, "test_rows": 300}  # fmt: skip
+           "train_rows": 700, "baseline_accuracy": 0.5, "test_rows": 300, "warnings": ["<b>"],
+           "average_precision": 0.9, "positive_share": 0.5, "baseline_log_loss": 0.7}  # fmt: skip
 FAILURE = {"task_id": "load_data", "cause": "data refused", "message": "<b>", "advice": "correct"}
 
 
@@ -32,7 +33,8 @@ def own_mail(name):
     """The markup of one of the pipeline's own mails, made as Airflow makes it."""
 
     def pull(task_ids, key=None):
-        return [None, FAILURE] if key else {"metrics": NUMBERS}
+        found = [None, FAILURE] if key else [{"metrics": NUMBERS}]
+        return found if isinstance(task_ids, list) else found[0]
 
     given = {"ti": SimpleNamespace(xcom_pull=pull), "stages": [], "run_id": "a+b", "dag": FAILURE,
              "monitor_url": "http://m", "airflow_url": "http://a"}  # fmt: skip

@@ -44,8 +44,8 @@ def evil(build):
     error = {"cause": TEXT, "message": TEXT, "code": 1}
     build.opened("evil", dataset=TEXT, source={"path": TEXT, "sha256": TEXT, "bytes": 1})
     for stage in STAGES:
-        build.report(stage, "evil", metrics={f"rows{TEXT}": 1}, parameters={TEXT: TEXT},
-                     versions={TEXT: TEXT}, error=error)  # fmt: skip
+        build.report(stage, "evil", metrics={f"rows{TEXT}": 1, "warnings": [TEXT]},
+                     parameters={TEXT: TEXT}, versions={TEXT: TEXT}, error=error)  # fmt: skip
         build.task(stage, "failed", "evil", **told)
     for mail in MAILS:
         build.task(mail, "failed", "evil", **told)
@@ -54,7 +54,10 @@ def evil(build):
     build.write("runs/evil/end_pipeline/report.json", report)
     build.metrics("evil", accuracy=0.5, gate={"passed": False, "reasons": [TEXT]})
     build.validation("evil", valid=False, file=TEXT, unknown_columns=[TEXT], violations=1,
-                     violations_by_rule={TEXT: 1}, first_violations=[line])  # fmt: skip
+                     violations_by_rule={TEXT: 1}, dropped_by_reason={TEXT: TEXT},
+                     first_violations=[line, {**line, "line": None, "row": TEXT}])  # fmt: skip
+    facts = {"type": TEXT, "role": TEXT, "top": [[TEXT, 1]], "minimum": TEXT, "maximum": TEXT}
+    build.profile("evil", **{TEXT: facts, f"{TEXT}2": facts | {"minimum": None}})
     build.write("runs/evil/model_summary/model_summary.json", {"published": True, "reason": TEXT})
     build.publish("evil", dataset=TEXT, model_type=TEXT, scaler=TEXT, target=TEXT, reason=TEXT,
                   features=[TEXT], source={"path": TEXT}, model={"sha256": TEXT})  # fmt: skip

@@ -1,6 +1,8 @@
 """The list of runs and the page of a run, whatever state it and its files are in."""
 
+import csv
 import html
+import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -8,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from monitor.reading.files import LIMIT
+from monitor.reading.files import LARGE_LIMIT
 from monitor.reading.index import SORTS
+from monitor.reading.profile import QUANTILES
 from monitor.runs import PAGE_SIZE, SILENCE
 
 CRASH = {"code": 70, "cause": "crashed", "message": "crashed with ValueError: x"}
@@ -172,7 +175,194 @@ def test_data_check_names_each_violation(build, page):
                      first_violations=first)  # fmt: skip
     found = page(f"/runs/{build.run}")
     assert "2 violations of the data contract:" in found
-    assert '<td>7</td><td class="message">Age</td>' in found
+    assert '<td data-label="Line" class="beside">7</td>' in found
+    assert '<td data-label="Column" class="message beside">Age</td>' in found
+    assert (
+        '<td class="message" lang="en">is no integer</td><td class="text-end ps-4">2</td>' in found
+    )
+
+
+def test_all_thousand_listed_violations_are_shown(build, page):
+    first = [{"line": n, "row": None, "column": "Age", "value": f"v{n}", "rule": "is no integer"}
+             for n in range(2, 1102)]  # fmt: skip
+    build.failure()
+    build.validation(valid=False, violations=5000, violations_by_rule={"is no integer": 5000},
+                     first_violations=first)  # fmt: skip
+    found = page(f"/runs/{build.run}")
+    assert "5,000 violations of the data contract:" in found
+    assert "The first 1,000 violations, each with its place in the file" in found
+    assert ">v1001<" in found
+    assert ">v1002<" not in found
+
+
+def test_violations_of_a_file_without_lines_have_rows(build, page):
+    first = [{"line": None, "row": 7, "column": "Age", "value": None, "rule": "is missing"}]
+    build.failure()
+    build.validation(valid=False, violations=1, first_violations=first)
+    found = page(f"/runs/{build.run}")
+    assert '<td data-label="Row" class="beside">7</td>' in found
+    assert '<th scope="col">Row</th>' in found
+
+
+def test_data_check_tells_rows_read_kept_and_dropped_by_reason(build, page):
+    build.success()
+    build.validation(rows_read=1010, rows=1000, rows_dropped=10,
+                     dropped_by_reason={"'Age' is missing": 7, "is a copy": 3})  # fmt: skip
+    found = page(f"/runs/{build.run}")
+    assert "1,010 rows read, 1,000 rows kept, 10 dropped" in found
+    assert "Why rows were dropped" in found
+    assert '&#39;Age&#39; is missing</td><td class="text-end ps-4">7</td>' in found
+
+
+def test_many_unknown_columns_and_rules_are_cut_short(build, page):
+    build.failure()
+    build.validation(valid=False, violations=900, unknown_columns=[f"u{n}" for n in range(250)],
+                     violations_by_rule={f"rule {n}": 1 for n in range(900)})  # fmt: skip
+    found = page(f"/runs/{build.run}")
+    assert "u99</span> and 150 more" in found
+    assert "rule 49<" in found
+    assert "rule 50<" not in found
+    assert "The first 50 are shown." in found
+
+
+def test_warnings_of_all_stages_stand_above_the_facts(build, page):
+    build.success()
+    build.report("load_data", metrics={"warnings": ["3 rows were dropped."]})
+    build.report("data_preprocessing", metrics={"warnings": ["Feature 'a' is like an id."]})
+    found = page(f"/runs/{build.run}")
+    assert "2 warnings" in found
+    for stage, text in (("load_data", "3 rows were dropped."),
+                        ("data_preprocessing", "Feature &#39;a&#39; is like an id.")):  # fmt: skip
+        assert f'<span lang="en">{text}</span>' in found
+        assert f'text-body-secondary">{stage}</span>' in found
+    assert found.index("2 warnings") < found.index(">Started<")
+
+
+def test_run_without_warnings_says_nothing_of_them(build, page):
+    build.success()
+    build.report("load_data", metrics={"warnings": []})
+    assert "warning" not in page(f"/runs/{build.run}").partition('id="main"')[2]
+
+
+def test_profile_shows_each_column(build, page):
+    build.success()
+    found = page(f"/runs/{build.run}").partition('id="profile"')[2]
+    for part in ("506 of 1,000 rows are clicks (50.6 %).", "<bdi>Age</bdi>", "integer, feature",
+                 "36.169 ± 8.0561", "24 · 30 · 35 · 42 · 50", "<bdi>Country</bdi>",
+                 "text, unused", "<bdi>Nepal</bdi>", "28, 2.83 %", "(empty)"):  # fmt: skip
+        assert part in found, part
+    assert '<rect x="26.8" y="1" width="29.3"' in found
+    assert found.count("<bdi>Age</bdi>") == 1
+
+
+def test_column_that_preprocessing_changed_is_shown_before_and_after(build, page):
+    build.success()
+    column = {"type": "number", "role": "feature", "count": 900, "mean": 1.5}
+    sides = {
+        "before": {"columns": {"x": column}},
+        "after": {"columns": {"x": column | {"count": 1}}},
+    }
+    build.write(f"runs/{build.run}/data_preprocessing/profile.json", sides)
+    found = page(f"/runs/{build.run}").partition('id="profile"')[2]
+    assert "number, feature, before" in found
+    assert "number, feature, after" in found
+
+
+def test_profile_of_ten_thousand_columns_is_cut_short(build, client):
+    build.success()
+    name = "x" * 100
+    facts = {"type": "category", "role": "feature", "count": 9, "missing": 0, "distinct": 9,
+             "top": [["v" * 80, 1]]}  # fmt: skip
+    build.profile(**{f"{name}{n}": facts for n in range(10_000)})
+    found = client.get(f"/runs/{build.run}").text
+    assert "Shown are the first 200 of 10,000 columns" in found
+    assert found.count("<bdi>xxx") == 200
+    assert len(found) < 400_000
+    answer = client.get(f"/api/runs/{build.run}")
+    assert len(answer.data) < 200_000
+    assert len(answer.json["profile"]["before"]["columns"]) == 200
+    assert answer.json["profile"]["before"]["columns_total"] == 10_000
+
+
+def test_profile_that_is_too_large_is_named_and_left_out(build, page):
+    build.success()
+    build.write(f"runs/{build.run}/data_preprocessing/profile.json", " " * (LARGE_LIMIT + 1))
+    found = page(f"/runs/{build.run}")
+    assert "data_preprocessing/profile.json is larger than 8388608 bytes" in found
+    assert 'id="profile"' not in found
+
+
+LONG = "\N{RIGHT-TO-LEFT OVERRIDE}\x1b[31m\0" + "n" * 10_000
+
+
+def test_text_of_the_data_is_shortened_and_on_one_line(build, client):
+    build.failure()
+    build.report("load_data", metrics={"warnings": [LONG]})
+    build.profile(**{LONG: {"type": "text", "role": "feature", "count": 2, "top": [[LONG, 2]]}})
+    violation = dict.fromkeys(("line", "column", "value", "rule"), LONG)
+    build.validation(valid=False, violations=1, first_violations=[violation],
+                     violations_by_rule={LONG: 1}, dropped_by_reason={LONG: 1},
+                     unknown_columns=[LONG])  # fmt: skip
+    found = client.get(f"/runs/{build.run}").text
+    assert found.count("\\u202e\\x1b[31m\\x00nnn") >= 8
+    assert not re.search("[\u202e\x1b\0]", found)
+    assert "n" * 501 not in found
+
+
+@pytest.fixture
+def violations(build, client):
+    """The lines of the CSV of a violation's list."""
+
+    def read(*found):
+        build.failure()
+        build.validation(valid=False, violations=len(found), first_violations=list(found))
+        answer = client.get(f"/runs/{build.run}/violations.csv")
+        assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+        assert answer.headers["Content-Disposition"] == "attachment; filename=violations.csv"
+        return list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+    return read
+
+
+def test_violations_can_be_saved_as_csv(violations, build, page):
+    found = violations({"line": 7, "row": None, "column": "Age", "value": 'a "b", c', "rule": "r"})
+    assert found == [["line", "row", "column", "value", "rule"], ["7", "", "Age", 'a "b", c', "r"]]
+    assert f'href="/runs/{quote(build.run, safe=":+")}/violations.csv"' in page(
+        f"/runs/{build.run}"
+    )
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_holds_no_formula(violations, start):
+    text = f"{start}HYPERLINK(1)"
+    _, row = violations({"line": 2, "column": text, "value": text, "rule": text})
+    assert [cell[:1] for cell in row[2:]] == ["'", "'", "'"]
+    assert row[3].startswith(f"'{start}") or start in "\t\r"
+
+
+def test_csv_holds_one_line_a_violation_and_no_control_characters(violations):
+    found = violations({"line": 2, "value": "a\nb\0\x1b\N{RIGHT-TO-LEFT OVERRIDE}"}, {"line": -3})
+    assert found[1][3] == "a\\nb\\x00\\x1b\\u202e"
+    assert found[2][0] == "'-3"
+    assert len(found) == 3
+
+
+def test_csv_of_a_run_without_a_check_is_not_there(build, client):
+    build.opened()
+    assert client.get(f"/runs/{build.run}/violations.csv").status_code == 404
+    assert client.get("/runs/absent/violations.csv").status_code == 404
+
+
+def test_measures_of_rare_clicks_stand_beside_what_a_guess_gives(build, page):
+    build.success()
+    found = page(f"/runs/{build.run}")
+    for part in ("Average precision", "0.9891", "gives a log loss of 0.6931",
+                 "Clicks are 51.3 % of the test rows", "Calibration: the probability",
+                 ">3.12 %<", ">98.7 %<"):  # fmt: skip
+        assert part in found, part
+    build.write(f"runs/{build.run}/evaluate_model/metrics.json",
+                {"accuracy": 0.9, "gate": {"passed": True}})  # fmt: skip
+    assert "better than the majority class" in page(f"/runs/{build.run}")
 
 
 def test_model_of_a_run_is_in_use_replaced_refused_or_undecided(build, page):
@@ -273,7 +463,7 @@ def test_run_that_only_airflow_knows_has_a_page(airflow, serve, poll):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "\x00", '{"state": "\\ud800"}', "9" * 5000, " " * (LIMIT + 1)],
+    "content", ["", "{", "[]", "\x00", '{"state": "\\ud800"}', "9" * 5000, " " * (LARGE_LIMIT + 1)],
     ids=lambda content: content[:10],
 )  # fmt: skip
 @pytest.mark.parametrize(
@@ -281,6 +471,7 @@ def test_run_that_only_airflow_knows_has_a_page(airflow, serve, poll):
     [
         "start_pipeline/run.json",
         "load_data/validation.json",
+        "data_preprocessing/profile.json",
         "build_model/report.json",
         "build_model/task.json",
         "build_model/progress.json",
@@ -299,6 +490,9 @@ def test_damaged_file_never_breaks_a_page(build, client, page, name, content):
         assert client.get(address).status_code == 200
 
 
+FACTS = ("count", "missing", "distinct", "minimum", "maximum", "mean", "std")
+
+
 def strange(value):
     return {
         "state": value, "status": value, "started": value, "ended": value, "seconds": value,
@@ -314,6 +508,15 @@ def strange(value):
         "rows": value, "rows_dropped": value, "violations": value, "file": value, "valid": value,
         "violations_by_rule": {"rule": value}, "unknown_columns": [value],
         "first_violations": [{"line": value, "column": value, "value": value, "rule": value}],
+        "rows_read": value, "dropped_by_reason": {"reason": value}, "warnings": [value, value],
+        "calibration": [{"rows": value, "predicted": value, "observed": value}, value],
+        "average_precision": value, "baseline_log_loss": value, "positive_share": value,
+        "before": {"rows": value, "classes": {"0": value, "1": value}, "columns": {
+            "facts": dict.fromkeys((*FACTS, "type", "role", "quantiles", "top"), value),
+            "quantiles": {"quantiles": dict.fromkeys(QUANTILES, value), "minimum": value,
+                          "maximum": 5, "top": [[value, value], [value], value]},
+            "column": value}},
+        "after": {"rows": value, "classes": {"0": value, "1": 1}, "columns": {"facts": value}},
     }  # fmt: skip
 
 
@@ -331,7 +534,8 @@ def test_strange_values_never_break_a_page(build, client, value):
     for name in ("report", "task", "progress"):
         build.write(f"runs/{build.run}/build_model/{name}.json", content | {"outputs": [output]})
     for name in ("start_pipeline/run.json", "evaluate_model/metrics.json",
-                 "load_data/validation.json", "model_summary/model_summary.json"):  # fmt: skip
+                 "load_data/validation.json", "data_preprocessing/profile.json",
+                 "model_summary/model_summary.json"):  # fmt: skip
         build.write(f"runs/{build.run}/{name}", content)
     build.publish(metrics=content, source=content["source"], created=value, model_type=value,
                   features=value, train_score=value)  # fmt: skip

@@ -43,8 +43,11 @@ def poison(build: Builder) -> None:
                tries=[build.attempt(1, START, state=EVIL, cause=EVIL, message=EVIL)],
                **evil("cause", "message", "advice", "docker_run", "dag_id", "logical_date",
                       "image", "image_id"))  # fmt: skip
+    build.report("data_preprocessing", run, metrics={"warnings": [EVIL, LINK]})
+    facts = evil("type", "role", "minimum", "maximum", top=[[EVIL, 1]])
+    build.profile(run, **{EVIL: facts, f"x{EVIL}": facts | {"minimum": None}})
     build.validation(run, valid=False, unknown_columns=[EVIL], violations=1, file=EVIL,
-                     violations_by_rule={EVIL: 1},
+                     violations_by_rule={EVIL: 1}, dropped_by_reason={EVIL: EVIL},
                      first_violations=[evil("line", "column", "value", "rule")])  # fmt: skip
     build.report("build_model", run, parameters={EVIL: LINK}, versions={EVIL: EVIL},
                  metrics={f"rows {EVIL}": 1}, outputs=("a.txt",), image=EVIL)  # fmt: skip

@@ -72,6 +72,13 @@ def test_largest_file_is_read_whole(build, tree):
     assert len(tree.bytes("large.txt")) == LIMIT
 
 
+def test_file_that_may_be_larger_has_a_limit_of_its_own(build, tree):
+    build.write("large.json", '{"a": 1}' + " " * LIMIT)
+    assert tree.record("large.json", 2 * LIMIT).content == {"a": 1}
+    with pytest.raises(UnreadableError, match=f"larger than {LIMIT + 1} bytes"):
+        tree.record("large.json", LIMIT + 1)
+
+
 @pytest.mark.parametrize("text", ["", '{"a": 1', "nonsense", "[" * 5000, "9" * 5000])
 def test_damaged_json_is_refused(build, tree, text):
     build.write("damaged.json", text)

@@ -78,7 +78,7 @@ def outputs_of(run: PlannedRun, stage: str, moment: datetime) -> Outputs:
     return {
         "data_preprocessing": {
             "features.parquet": table("features"),
-            "profile.json": profile(run.rows),
+            "profile.json": to_json(profile(run.rows)),
         },
         "separate_data": {"train.parquet": table("train"), "test.parquet": table("test")},
         "build_model": {MODEL: b"stand-in for a fitted model"},
@@ -226,6 +226,26 @@ def summarise(run: PlannedRun, moment: datetime) -> dict[str, Any]:
     }
 
 
+@cache
+def profile(rows: int) -> dict[str, Any]:
+    """Return the content of profile.json."""
+    described = {name: describe(rules, rows) for name, rules in contract()["columns"].items()}
+    kept = {name: found for name, found in described.items() if found["role"] != "unused"}
+    side = {"rows": rows, "classes": classes(rows)}
+    return {"before": side | {"columns": described}, "after": side | {"columns": kept}}
+
+
+def describe(rules: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Return what a profile says of a column."""
+    told = {"type": rules["type"], "role": rules["role"], "count": rows, "missing": 0}
+    if rules["type"] == "text":
+        top = [[f"value {place}", rows // place] for place in range(2, 12)]
+        return told | {"distinct": min(rows, 200), "top": top}
+    measures = {"minimum": 0, "maximum": 100, "mean": 50.25, "std": 28.8675}
+    quantiles = {str(share): 100 * share for share in (0.05, 0.25, 0.5, 0.75, 0.95)}
+    return told | {"distinct": 101} | measures | {"quantiles": quantiles}
+
+
 def classes(rows: int) -> dict[str, int]:
     """Return how many rows of a part are of each class."""
     clicked = round(rows * 0.5067)
@@ -237,28 +257,6 @@ def encodings() -> dict[str, Any]:
     """Return how build_model says that each feature is encoded."""
     told = {"encoding": "scaled", "missing": 0, "constant": False, "when_missing": "refuse"}
     return {name: dict(told) for name in columns()[0]}
-
-
-@cache
-def profile(rows: int) -> bytes:
-    """Return the content of profile.json: as much of it as a real one, with invented numbers."""
-    quantiles = {"0.05": 1.5, "0.25": 2.5, "0.5": 3.5, "0.75": 4.5, "0.95": 5.5}
-    numbers = {"minimum": 1.0, "maximum": 6.0, "mean": 3.5, "std": 1.25, "quantiles": quantiles}
-    texts = {"top": [[f"value {number}", rows // 20] for number in range(10)]}
-    described = {
-        name: {
-            "type": rules["type"],
-            "role": rules["role"],
-            "count": rows,
-            "missing": 0,
-            "distinct": min(rows, 100),
-            **(texts if rules["type"] == "text" else numbers),
-        }
-        for name, rules in contract()["columns"].items()
-    }
-    kept = {name: told for name, told in described.items() if told["role"] != "unused"}
-    side = {"rows": rows, "classes": classes(rows)}
-    return to_json({"before": {**side, "columns": described}, "after": {**side, "columns": kept}})
 
 
 @cache

@@ -195,12 +195,12 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Volume:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a file system of one megabyte."""
+    """A folder on a file system of four megabytes: the bundled data and little more."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder]).returncode:
         pytest.skip("this machine does not let a file system be mounted")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)

@@ -621,7 +621,7 @@ def test_file_size_limit_exits_73(toy):
 def test_full_disk_exits_73_and_leaves_no_part(toy, small_disk):
     toy.volume.path = small_disk
     (small_disk / stage.MARKER).touch()
-    ended = toy.run("    run.output('made.txt').write_text('x' * 2**21)")
+    ended = toy.run("    run.output('made.txt').write_text('x' * 2**23)")
     assert (ended.code, ended.message) == (
         73,
         "the output cannot be written: No space left on device",
@@ -635,7 +635,7 @@ def test_disk_too_full_for_the_report_exits_73_and_says_so_in_the_last_line(toy,
     (small_disk / stage.MARKER).touch()
     toy.volume.folder("toy").mkdir(parents=True)
     with contextlib.suppress(OSError):
-        (small_disk / "filler").write_bytes(b"x" * 2**21)
+        (small_disk / "filler").write_bytes(b"x" * 2**23)
     ended = toy.run()
     assert (ended.code, ended.report) == (73, None)
     assert ended.message.endswith("cannot be written: No space left on device")

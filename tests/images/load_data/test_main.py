@@ -154,7 +154,7 @@ def test_full_disk_exits_73_and_leaves_no_part(data_volume, small_disk, monkeypa
     volume = data_volume.copy(small_disk / "volume")
     filler = small_disk / "filler"
     with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
-        file.write(b"x" * 2**21)
+        file.write(b"x" * 2**23)
     with filler.open("r+b") as file:  # leaves room for the reports, not for the table
         file.truncate(filler.stat().st_size - 5 * 4096)
     ended = volume.run("load_data")

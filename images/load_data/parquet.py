@@ -129,6 +129,11 @@ class ParquetReader:
             cells, broken = self.to_text(column, array)
         elif not column.used or column.type in ("category", "text"):
             cells, broken = array.cast(pa.string()), []
+        elif pa.types.is_decimal(array.type):
+            # As text it is exact; zeros behind the point leave it whole.
+            cells, broken = array.cast(pa.string()), []
+            if column.type == "integer":
+                cells = pc.replace_substring_regex(cells, r"\.0+$", "")
         elif column.type == "integer":
             cells, broken = to_integers(array)
         elif column.type == "number":

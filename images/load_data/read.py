@@ -27,7 +27,8 @@ from stage import one_line
 LONGEST_RECORD = 16 * 2**20
 MOST_COLUMNS = 10_000
 FAST_CHUNK = 2**20
-TINY_NUMBER = re.compile(rb"[eE]-0*[1-9][0-9]{2}|0{300}")
+# Without one of these in it, no number is too small for a float, which ends at 5e-324.
+TINY_NUMBER = re.compile(rb"[eE]-0*[1-9][0-9]|0{300}")
 
 
 class Lines:

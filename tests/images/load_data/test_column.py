@@ -70,6 +70,8 @@ NO_NUMBER = "the value is not a number"
         ("income", "1" * 400, "the value is too large for a number"),
         ("income", "1e-400", "the value is too small for a number"),
         ("income", "0." + "0" * 400 + "1", "the value is too small for a number"),
+        ("income", "0." + "0" * 250 + "1e-99", "the value is too small for a number"),
+        ("income", "0." + "0" * 320 + "1e-3", "the value is too small for a number"),
         ("income", "-0.01", "the value is below the minimum 0"),
         ("click", "2", "the value is none of 0, 1"),
         ("click", "True", NO_INTEGER),

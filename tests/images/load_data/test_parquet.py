@@ -229,6 +229,14 @@ def test_one_long_text_in_many_rows_is_read(door):
     assert kept.num_rows == count
 
 
+def test_decimal_keeps_each_digit(door):
+    columns = door.with_column("age", maximum=10**18)
+    ages = [Decimal("9007199254740993.0"), Decimal("-0.0")]
+    assert door(parquet({"age": ages}), columns=columns)["age"].to_pylist() == [2**53 + 1, 0]
+    text = door.refused(parquet({"age": [Decimal("30.5"), Decimal("31.0")]}))
+    assert text.endswith("row 1, column 'age', value '30.5': the value is not an integer")
+
+
 # Files that are refused as a whole
 
 

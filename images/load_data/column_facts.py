@@ -45,7 +45,7 @@ class ColumnFacts:
     rows: int = 0
     marks: Counter[str] = field(default_factory=Counter)
     kinds: set[str] = field(default_factory=lambda: set(KINDS))
-    near: set[str] = field(default_factory=lambda: {"number", "date"})
+    near: set[str] = field(default_factory=lambda: {"number", "date"})  # of texts
     levels: Counter[str] | None = field(default_factory=Counter)
     repeats: bool = False  # whether any value was seen twice, among the first ones at least
     leading_zero: bool = False
@@ -112,9 +112,11 @@ class ColumnFacts:
             self.maximum = found["max"] if self.maximum is None else max(self.maximum, found["max"])
 
     @property
-    def measured(self) -> bool:
-        """Whether the column holds values, and all of them are numbers, or times."""
-        return bool(self.kinds) and self.longest > 0
+    def kind(self) -> str | None:
+        """What all values are: ``integer``, ``number``, ``time``; None for texts, or no value."""
+        if not self.longest:
+            return None
+        return next((kind for kind in ("integer", "number", "time") if kind in self.kinds), None)
 
     @property
     def words(self) -> set[str]:

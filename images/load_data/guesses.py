@@ -88,7 +88,7 @@ def guess_missing_values(columns: list[ColumnFacts]) -> list[str]:
     """Return what stands for a missing value: what hinders a column from being all numbers."""
     found: set[str] = set()
     for facts in columns:
-        found.update(m for m in facts.marks if m and (facts.measured or m in SURE_MARKS))
+        found.update(m for m in facts.marks if m and (facts.kind or m in SURE_MARKS))
     return ["", *sorted(found)]
 
 
@@ -120,7 +120,7 @@ def is_pair(facts: ColumnFacts, missing_values: list[str]) -> bool:
     levels = facts.all_levels(missing_values)
     if levels is None or len(levels) != 2:
         return False
-    return "integer" not in facts.kinds or len({int(level) for level in levels}) == 2
+    return facts.kind != "integer" or len({int(level) for level in levels}) == 2
 
 
 def why_not(asked: str, columns: list[ColumnFacts]) -> str:
@@ -135,7 +135,7 @@ def describe_target(facts: ColumnFacts, missing_values: list[str], check: str) -
     """Return the guess of the target: its two values, and which of them is a click."""
     levels = facts.all_levels(missing_values)
     assert levels
-    numeric = "integer" in facts.kinds
+    numeric = facts.kind == "integer"
     values: list[Any] = sorted({int(level) for level in levels} if numeric else levels)
     guess = Guess.of("integer" if numeric else "category", "target", check=check)
     guess.keys["allowed"] = values
@@ -161,9 +161,9 @@ def guess_column(facts: ColumnFacts, missing_values: list[str]) -> Guess:
         return Guess.of("text", "unused", "in the file: empty")
     if facts.levels is not None and len(facts.all_levels(missing_values) or ()) == 1:
         return Guess.of("text", "unused", "in the file: one value only")
-    if facts.kinds & {"integer", "number"}:
+    if facts.kind in ("integer", "number"):
         guess = guess_numeric(facts)
-    elif "time" in facts.kinds:
+    elif facts.kind == "time":
         check = 'for the split "time"; the model does not learn from it'
         guess = Guess.of("time", "time", check=check)
     else:
@@ -181,7 +181,7 @@ def say_missing(guess: Guess, facts: ColumnFacts, missing: int, missing_values: 
     elif missing and role == "time":
         guess = Guess.of(guess.keys["type"], "unused", f"in the file: {share}")
     marks = [mark for mark in facts.marks if mark]
-    if marks and role == "feature" and not facts.measured:
+    if marks and role == "feature" and not facts.kind:
         state = (
             "missing"
             if set(marks) <= set(missing_values)
@@ -193,7 +193,7 @@ def say_missing(guess: Guess, facts: ColumnFacts, missing: int, missing_values: 
 
 def guess_numeric(facts: ColumnFacts) -> Guess:
     """Return the guess of a column of numbers."""
-    kind = "integer" if "integer" in facts.kinds else "number"
+    kind = facts.kind or "number"
     note = f"in the file: {facts.minimum:.15g} to {facts.maximum:.15g}"
     levels = None if facts.levels is None else len(facts.levels)
     if facts.leading_zero:
@@ -234,9 +234,9 @@ def guess_codes(facts: ColumnFacts, note: str) -> Guess:
 def guess_text(facts: ColumnFacts, missing_values: list[str]) -> Guess:
     """Return the guess of a column of texts."""
     levels = facts.all_levels(missing_values)
-    if "date" in facts.near:
+    if facts.longest and "date" in facts.near:
         return Guess.of("text", "unused", check="dates, but not of ISO 8601 (2025-12-31)")
-    if "number" in facts.near:
+    if facts.longest and "number" in facts.near:
         return Guess.of("text", "unused", check="numbers, but not written as 1234.5")
     if levels is not None and is_few(len(levels), facts.rows):
         first = ", ".join(one_line(repr(level), 30) for level, _ in levels.most_common(3))

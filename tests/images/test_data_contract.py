@@ -604,6 +604,7 @@ def test_line_is_that_of_the_key_whatever_looks_like_it_before(refuse, before):
     [
         ("columns.A = { type = 'text', role = 'feature', minimum = 3 }", 2),
         ("columns.A.type = 'text'\ncolumns.A.role = 'feature'\ncolumns.A.minimum = 3", 4),
+        ("columns.A.type = 'text'\ncolumns.A.unit = 'without a role'", 2),
         ("columns = { 'A' = {role = 'feature', type = 'text', minimum = 3 }, B = {} }", 2),
         ("[columns]\nA.role = 'feature'\nA = 3", 4),
         ("[columns]\n  [columns.'A'] # }\n  role = 'feature'\n\n  minimum = 3\n type = 'text'", 6),

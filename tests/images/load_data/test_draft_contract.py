@@ -200,6 +200,7 @@ def test_name_of_another_encoding_is_read(drafts):
         ("a", [7] * 100, ("text", "unused")),
         ("a", [""] * 100, ("text", "unused")),
         ("a", ["NA", ""] * 50, ("text", "unused")),
+        ("a", ["NA", "-"] * 50, ("category", "feature")),
         ("a", [f"2025-01-{n % 28 + 1:02}" for n in range(100)], ("time", "time")),
         ("a", [f"2025-01-01T00:00:{n % 60:02}Z" for n in range(100)], ("time", "time")),
         ("a", [f"{n % 12 + 1}/13/2025" for n in range(100)], ("text", "unused")),
@@ -381,18 +382,25 @@ def test_any_names_can_be_read_back(drafts, names):
         assert line.count("line ") >= 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=9),
-        min_size=4,
-        max_size=20,
-    )
+ODD = ["", " ", "NA", "-", "null", "NaN", "007", "+1", "1", "01", "1.0", "1e3", "1e999", "1e-999"]
+ODD += [" 2", "2,5", "1.234,5", "5 %", "9" * 19, "2025-02-30", "2025-02-28", "31.12.2025", "true"]
+ODD += ["2025-02-28T00:00:00Z", "0000-01-01", "a\tb", 'a"b', "a\nb", "\u2028", "# check: x", "]"]
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=9)
+CELLS = st.lists(st.sampled_from(ODD), min_size=4, max_size=20) | st.lists(
+    st.sampled_from(ODD[:5]), min_size=4, max_size=20
 )
-def test_any_cells_give_a_contract_that_is_read_back_and_takes_the_file(drafts, cells):
-    columns = drafts.columns(
-        file_of(a=cells, ok=numbers(len(cells)), clicked=([0, 1] * 10)[: len(cells)]), "clicked"
-    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(CELLS | st.lists(TEXTS, min_size=4, max_size=20), st.booleans())
+def test_any_cells_give_a_contract_that_is_read_back_and_takes_the_file(drafts, cells, as_target):
+    clicked = ([0, 1] * 10)[: len(cells)]
+    content = file_of(a=cells, ok=numbers(len(cells)), clicked=clicked)
+    try:
+        columns = drafts.columns(content, "a" if as_target else "clicked")
+    except StageError:
+        assert as_target  # one that has not two values
+        return
     assert list(columns) == ["a", "ok", "clicked"]
     assert not [said for said in drafts.checks if "load_data refuses" in said]
 

@@ -259,7 +259,11 @@ CONTRACTS: dict[str, tuple[str, Sheet, str]] = {
     ),
     "gapless": (shop("gapless", more='missing_values = ["NA"]', **GAPS), plain_shop(), "utf-8"),
     "strict": (shop("strict", more='duplicates = "refuse"'), plain_shop(), "utf-8"),
-    "once": (shop("once", more='duplicates = "drop"\nmax_dropped_share = 0.25'), plain_shop(), "utf-8"),
+    "once": (
+        shop("once", more='duplicates = "drop"\nmax_dropped_share = 0.25'),
+        plain_shop(),
+        "utf-8",
+    ),
 }
 PLAIN = plain_advertising()
 

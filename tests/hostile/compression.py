@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-
 from tests.hostile.cases import PLAIN, Case, either, refused, same
 
 TEXT = PLAIN.text().encode()
@@ -82,7 +81,9 @@ def gzips() -> Iterator[Case]:
         yield refused(f"gzip_{name}", "gzip that is not whole", content, file="hostile.csv.gz")
     yield refused("gzip_with_text_behind", "text behind the gzip", whole + TEXT)
     yield refused("gzip_with_garbage_behind", "bytes behind the gzip", whole + b"\xde\xad\xbe\xef")
-    yield either("gzip_with_zeros_behind", "zeros behind the gzip, as on a tape", whole + bytes(512))
+    yield either(
+        "gzip_with_zeros_behind", "zeros behind the gzip, as on a tape", whole + bytes(512)
+    )
     yield refused("gzip_of_gzip", "gzip in gzip", gzipped(whole))
     yield refused("gzip_of_zip", "zip in gzip", gzipped(zip_of({"a.csv": TEXT})))
     yield refused("gzip_behind_text", "gzip behind text", TEXT + whole, line=14)

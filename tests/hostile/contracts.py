@@ -56,24 +56,49 @@ def harmless() -> Iterator[Case]:
         ("comments", "hostile comments", TEXT + "\n# <script>{{ 7*7 }}$(id)\u202e\n"),
         ("literal_quotes", "single quotes", TEXT.replace("user's", "users").replace('"', "'")),
         ("escapes", "a name in escapes", at('columns."Age"', 'columns."\\u0041ge"')),
-        ("inline", "a column as an inline table", at(
-            '[columns."Male"]\ntype = "integer"\nrole = "feature"\n'
-            'unit = "1 for male, 0 for female"\nallowed = [0, 1]\n', "")
-            .replace('[columns."Country"]',
-                     '[columns]\n"Male" = {type = "integer", role = "feature", allowed = [0, 1]}\n'
-                     '[columns."Country"]')),
+        (
+            "inline",
+            "a column as an inline table",
+            at(
+                '[columns."Male"]\ntype = "integer"\nrole = "feature"\n'
+                'unit = "1 for male, 0 for female"\nallowed = [0, 1]\n',
+                "",
+            ).replace(
+                '[columns."Country"]',
+                '[columns]\n"Male" = {type = "integer", role = "feature", allowed = [0, 1]}\n'
+                '[columns."Country"]',
+            ),
+        ),
         ("float_limits", "limits as floats", TEXT.replace("maximum = 1440", "maximum = 1.44e3")),
-        ("hostile_description", "a description of markup", at(
-            'description = "headline', 'description = "{{7*7}}<script>\\u001b[2J headline')),
-        ("long_description", "a description of a megabyte", at(
-            'description = "headline', 'description = "' + "x" * 1_000_000)),
-        ("time_zone_free", "an unused column of another type",
-         TEXT.replace('type = "text"\nrole = "unused"\nunit', 'type = "number"\nrole = "unused"\nunit')),
+        (
+            "hostile_description",
+            "a description of markup",
+            at('description = "headline', 'description = "{{7*7}}<script>\\u001b[2J headline'),
+        ),
+        (
+            "long_description",
+            "a description of a megabyte",
+            at('description = "headline', 'description = "' + "x" * 1_000_000),
+        ),
+        (
+            "time_zone_free",
+            "an unused column of another type",
+            TEXT.replace(
+                'type = "text"\nrole = "unused"\nunit', 'type = "number"\nrole = "unused"\nunit'
+            ),
+        ),
         ("spaces", "spaces everywhere", TEXT.replace(" = ", "   =   ")),
-        ("limits_of_unused", "limits of an unused column", at(
-            'columns."City"]\ntype = "text"', 'columns."City"]\ntype = "integer"\nminimum = 5')),
-        ("reversed", "columns in reverse order", TEXT[: TEXT.index("[columns")] + "\n".join(
-            f"[columns{part}" for part in reversed(TEXT.split("[columns")[1:]))),
+        (
+            "limits_of_unused",
+            "limits of an unused column",
+            at('columns."City"]\ntype = "text"', 'columns."City"]\ntype = "integer"\nminimum = 5'),
+        ),
+        (
+            "reversed",
+            "columns in reverse order",
+            TEXT[: TEXT.index("[columns")]
+            + "\n".join(f"[columns{part}" for part in reversed(TEXT.split("[columns")[1:])),
+        ),
         ("extreme_minimum", "the largest limits", at("minimum = 0", "minimum = -1.7e308")),
     ):
         yield with_contract(name, what, "same", content)
@@ -83,10 +108,12 @@ def harmless() -> Iterator[Case]:
 def typos() -> Iterator[Case]:
     """Keys and words that the format does not know."""
     for name, old, new in (
-        ("key_of_a_column", "minimum = 0", "minimun = 0"), ("key_in_capitals", "minimum", "Minimum"),
+        ("key_of_a_column", "minimum = 0", "minimun = 0"),
+        ("key_in_capitals", "minimum", "Minimum"),
         ("key_of_the_top", "delimiter", "delimeter"), ("path_misspelt", "path =", "pth ="),
         ("encoding_misspelt", "encoding =", "enconding ="), ("role_misspelt", "role =", "rolle ="),
-        ("key_of_pandas", "minimum = 0", 'dtype = "int"'), ("key_with_a_dash", "minimum", "mini-mum"),
+        ("key_of_pandas", "minimum = 0", 'dtype = "int"'),
+        ("key_with_a_dash", "minimum", "mini-mum"),
         ("key_quoted", "minimum = 0", '"min imum" = 0'), ("key_of_markup", "minimum = 0",
         '"<b>{{x}}</b>" = 0'), ("key_of_ansi", "minimum = 0", '"\\u001b[2J" = 0'),
         ("key_of_bidi", "minimum = 0", '"\\u202Ex" = 0'), ("key_empty", "minimum = 0", '"" = 0'),
@@ -97,7 +124,9 @@ def typos() -> Iterator[Case]:
         ("role_empty", 'role = "feature"', 'role = ""'),
     ):  # fmt: skip
         content = at(old, new)
-        yield bad(f"typo_{name}", f"{old!r} is written {new!r}", content, line=first_changed(content))
+        yield bad(
+            f"typo_{name}", f"{old!r} is written {new!r}", content, line=first_changed(content)
+        )
 
 
 def values() -> Iterator[Case]:
@@ -120,7 +149,8 @@ def values() -> Iterator[Case]:
         ("type_number", 'type = "integer"', "type = 1"), ("type_list", 'type = "integer"',
         'type = ["integer"]'), ("type_missing", 'type = "integer"\n', ""),
         ("type_table", 'type = "integer"', 'type = {a = "integer"}'),
-        ("role_missing", 'role = "feature"\n', ""), ("role_true", 'role = "feature"', "role = true"),
+        ("role_missing", 'role = "feature"\n', ""),
+        ("role_true", 'role = "feature"', "role = true"),
         ("path_number", 'path = "data/advertising.csv"', "path = 5"),
         ("path_empty", 'path = "data/advertising.csv"', 'path = ""'),
         ("path_missing", 'path = "data/advertising.csv"\n', ""),
@@ -156,7 +186,12 @@ def values() -> Iterator[Case]:
         ("description_list", 'role = "feature"', 'role = "feature"\ndescription = ["x"]'),
     ):  # fmt: skip
         content = at(old, new)
-        yield bad(f"value_{name}", f"{old.strip()!r} is written {new.strip()!r}", content, line=first_changed(content))
+        yield bad(
+            f"value_{name}",
+            f"{old.strip()!r} is written {new.strip()!r}",
+            content,
+            line=first_changed(content),
+        )
 
 
 def columns() -> Iterator[Case]:
@@ -167,48 +202,101 @@ def columns() -> Iterator[Case]:
         ("empty", "an empty table of columns", TEXT[: TEXT.index("[columns")] + "[columns]\n"),
         ("a_list", "a list of columns", 'path = "data/advertising.csv"\ncolumns = ["Age"]\n'),
         ("a_number", "columns is a number", 'path = "data/advertising.csv"\ncolumns = 3\n'),
-        ("array_of_tables", "[[columns]]", TEXT.replace("[columns.", "[[columns.").replace(
-            '"]\n', '"]]\n')),
-        ("column_is_a_word", "a column is a word", TEXT[: TEXT.index("[columns")]
-         + '[columns]\nAge = "integer"\n'),
+        (
+            "array_of_tables",
+            "[[columns]]",
+            TEXT.replace("[columns.", "[[columns.").replace('"]\n', '"]]\n'),
+        ),
+        (
+            "column_is_a_word",
+            "a column is a word",
+            TEXT[: TEXT.index("[columns")] + '[columns]\nAge = "integer"\n',
+        ),
         ("no_target", "no target", TEXT.replace('"target"', '"unused"')),
         ("two_targets", "two targets", TEXT + target.replace("Clicked", "Bought")),
         ("no_feature", "no feature", TEXT.replace('"feature"', '"unused"')),
-        ("target_without_allowed", "the target has no allowed", TEXT.replace(
-            target, target.replace("allowed = [0, 1]", ""))),
-        ("target_of_one_value", "the target allows one value", TEXT.replace(
-            target, target.replace("[0, 1]", "[1]"))),
-        ("target_of_three_values", "the target allows three values", TEXT.replace(
-            target, target.replace("[0, 1]", "[0, 1, 2]"))),
-        ("target_of_equal_values", "the target allows 1 and 1", TEXT.replace(
-            target, target.replace("[0, 1]", "[1, 1]"))),
-        ("target_positive_elsewhere", "the positive value is not allowed", TEXT.replace(
-            target, target + "positive = 2\n")),
-        ("target_positive_text", "the positive value is a text", TEXT.replace(
-            target, target + 'positive = "1"\n')),
-        ("target_imputed", "a target that is imputed", TEXT.replace(
-            target, target + 'missing = "impute"\n')),
-        ("target_of_numbers", "a target of the type number", TEXT.replace(
-            target, target.replace('"integer"', '"number"'))),
+        (
+            "target_without_allowed",
+            "the target has no allowed",
+            TEXT.replace(target, target.replace("allowed = [0, 1]", "")),
+        ),
+        (
+            "target_of_one_value",
+            "the target allows one value",
+            TEXT.replace(target, target.replace("[0, 1]", "[1]")),
+        ),
+        (
+            "target_of_three_values",
+            "the target allows three values",
+            TEXT.replace(target, target.replace("[0, 1]", "[0, 1, 2]")),
+        ),
+        (
+            "target_of_equal_values",
+            "the target allows 1 and 1",
+            TEXT.replace(target, target.replace("[0, 1]", "[1, 1]")),
+        ),
+        (
+            "target_positive_elsewhere",
+            "the positive value is not allowed",
+            TEXT.replace(target, target + "positive = 2\n"),
+        ),
+        (
+            "target_positive_text",
+            "the positive value is a text",
+            TEXT.replace(target, target + 'positive = "1"\n'),
+        ),
+        (
+            "target_imputed",
+            "a target that is imputed",
+            TEXT.replace(target, target + 'missing = "impute"\n'),
+        ),
+        (
+            "target_of_numbers",
+            "a target of the type number",
+            TEXT.replace(target, target.replace('"integer"', '"number"')),
+        ),
         ("feature_of_time", "a feature of the type time", at('type = "number"', 'type = "time"')),
-        ("two_times", "two time columns", TEXT.replace(
-            'type = "text"\nrole = "unused"', 'type = "time"\nrole = "time"')),
-        ("two_groups", "two group columns", TEXT.replace(
-            'type = "text"\nrole = "unused"', 'type = "category"\nrole = "group"')),
-        ("time_of_text", "a time column of the type text", TEXT.replace(
-            'type = "text"\nrole = "unused"\nunit', 'type = "text"\nrole = "time"\nunit')),
-        ("range_of_a_category", "a category with a minimum", at(
-            'type = "number"', 'type = "category"')),
+        (
+            "two_times",
+            "two time columns",
+            TEXT.replace('type = "text"\nrole = "unused"', 'type = "time"\nrole = "time"'),
+        ),
+        (
+            "two_groups",
+            "two group columns",
+            TEXT.replace('type = "text"\nrole = "unused"', 'type = "category"\nrole = "group"'),
+        ),
+        (
+            "time_of_text",
+            "a time column of the type text",
+            TEXT.replace(
+                'type = "text"\nrole = "unused"\nunit', 'type = "text"\nrole = "time"\nunit'
+            ),
+        ),
+        (
+            "range_of_a_category",
+            "a category with a minimum",
+            at('type = "number"', 'type = "category"'),
+        ),
     ):
         yield bad(f"columns_{name}", what, content)
-    yield bad("columns_name_with_escapes", "a name of control characters, missing in the file",
-              TEXT + '[columns."\\u001b[2J\\u202e\\n"]\ntype = "integer"\nrole = "feature"\n')
+    yield bad(
+        "columns_name_with_escapes",
+        "a name of control characters, missing in the file",
+        TEXT + '[columns."\\u001b[2J\\u202e\\n"]\ntype = "integer"\nrole = "feature"\n',
+    )
     yield bad("columns_name_empty", "a column without a name",
               TEXT + '[columns.""]\ntype = "integer"\nrole = "feature"\n')  # fmt: skip
     yield bad("columns_name_very_long", "a name of 100000 letters, missing in the file",
-              TEXT + f'[columns.{"x" * 100_000}]\ntype = "integer"\nrole = "feature"\n')  # fmt: skip
-    yield bad("columns_50000", "50000 columns more than the file has", TEXT + "".join(
-        f'[columns.x{n}]\ntype = "integer"\nrole = "feature"\n' for n in range(50_000)), heavy=True)
+              TEXT + f'[columns.{"x" * 100_000}]\ntype = "integer"\nrole = "feature"\n'
+              )  # fmt: skip
+    yield bad(
+        "columns_50000",
+        "50000 columns more than the file has",
+        TEXT
+        + "".join(f'[columns.x{n}]\ntype = "integer"\nrole = "feature"\n' for n in range(50_000)),
+        heavy=True,
+    )
 
 
 def no_toml() -> Iterator[Case]:
@@ -217,7 +305,8 @@ def no_toml() -> Iterator[Case]:
     for name, what, content in (
         ("empty", "an empty file", b""), ("blank", "blank lines", b"\n\n\n"),
         ("yaml", "YAML", b"path: data/advertising.csv\ncolumns:\n  Age: integer\n"),
-        ("json", "JSON", b'{"path": "data/advertising.csv"}'), ("csv", "CSV", PLAIN.text().encode()),
+        ("json", "JSON", b'{"path": "data/advertising.csv"}'),
+        ("csv", "CSV", PLAIN.text().encode()),
         ("ini", "an INI file", b"[columns.Age]\ntype: integer\n"), ("nul", "NUL", b"\0" * 100),
         ("latin1", "latin-1", at("headline", "\u00fcberschrift").encode("latin-1")),
         ("utf16", "UTF-16", TEXT.encode("utf-16")), ("utf16_le", "UTF-16 without a mark",
@@ -233,7 +322,8 @@ def no_toml() -> Iterator[Case]:
         ("python", "Python's words", at("minimum = 0", "minimum = None")),
         ("deep_lists", "a list in a list, 100000 deep", "x = " + "[" * deep + "]" * deep),
         ("deep_inline", "an inline table in an inline table", "x = " + "{a = " * 20_000 + "1"),
-        ("long_number", "an integer of 10000 digits", at("minimum = 0", "minimum = " + "1" * 10_000)),
+        ("long_number", "an integer of 10000 digits",
+         at("minimum = 0", "minimum = " + "1" * 10_000)),
         ("ansi", "a line of escapes", "\x1b[2J\x1b]0;x\x07 = 1\n"), ("bidi", "a line that turns",
         "\u202e = 1\n"), ("merge", "marks of a conflict", "<<<<<<< HEAD\n" + TEXT),
     ):  # fmt: skip

@@ -1,6 +1,6 @@
 """Fuzz the door with atheris: libFuzzer changes inputs, led by which lines of load_data they reach.
 
-    PYTHONPATH=images:. python tests/hostile/fuzz_load_data.py FOUND tests/hostile/corpus -runs=20000
+    PYTHONPATH=images:. python tests/hostile/fuzz_load_data.py FOUND tests/hostile/corpus
 
 What is found goes to the first folder. `make fuzz` runs it for long.
 """

@@ -17,9 +17,9 @@ from typing import Any
 from unittest import mock
 
 import pyarrow as pa
+from tests.hostile import door
 
 from stage import StageError
-from tests.hostile import door
 
 BLOCKS = (1, 7, 64, 4 * 2**20)
 DELIMITERS = (",", ";", "\t", "|")
@@ -66,7 +66,8 @@ def check_types(table: pa.Table) -> None:
     assert table.column_names == list(COLUMNS)
     kinds = [str(kind) for kind in table.schema.types]
     times = ("timestamp[us]", "timestamp[us, tz=UTC]")
-    assert kinds[:3] == ["int64", "double", "string"] and kinds[3] in times, kinds
+    assert kinds[:3] == ["int64", "double", "string"], kinds
+    assert kinds[3] in times, kinds
     assert kinds[4:] == ["string", "int64"], kinds
     assert table.num_rows >= 2
     assert all(0 <= age <= 120 for age in table["age"].to_pylist())

@@ -127,9 +127,7 @@ def order() -> Iterator[Case]:
     names = PLAIN.header
     yield same("reversed", "columns in reverse order", PLAIN.ordered(*reversed(names)).text())
     yield same("sorted", "columns sorted by name", PLAIN.ordered(*sorted(names)).text())
-    yield same(
-        "target_first", "the target stands first", PLAIN.ordered(TARGET, *names[:-1]).text()
-    )
+    yield same("target_first", "the target stands first", PLAIN.ordered(TARGET, *names[:-1]).text())
     swapped = list(names)
     swapped[1], swapped[2] = swapped[2], swapped[1]
     yield refused(

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from tests.hostile.cases import CONTRACTS, PLAIN, Case, either, refused, same
 
 FILE = "hostile.parquet"
@@ -155,7 +154,8 @@ def other_types() -> Iterator[Case]:
                        changed("City", lambda cells: pa.array([value] * len(cells), kind))),
                    file=FILE)  # fmt: skip
     for name, kind in (("numbers", pa.float64()), ("dates", pa.date32()), ("bools", pa.bool_()),
-                       ("nulls", pa.null()), ("timestamps", pa.timestamp("ns", "UTC"))):  # fmt: skip
+                       ("nulls", pa.null()), ("timestamps", pa.timestamp("ns", "UTC")),
+                       ):  # fmt: skip
         yield same(f"parquet_unused_{name}", f"an unused column is {kind}",
                    lambda kind=kind: parquet(changed("City", lambda cells: pa.array(
                        [None] * len(cells), kind))), file=FILE)  # fmt: skip
@@ -183,9 +183,14 @@ def values() -> Iterator[Case]:
     for name, written in (("word", "thirty"), ("empty", ""), ("space", " 33"), ("na", "NA"),
                           ("comma", "3,3"), ("underscore", "3_3"), ("fullwidth", "\uff13\uff13"),
                           ("formula", "=1+1"), ("ansi", "\x1b[31m")):  # fmt: skip
+
         def ages(written: str = written) -> bytes:
-            cells = changed("Age", lambda cells: pa.array(
-                [written if n == 3 else str(30 + n) for n in range(len(cells))]))
+            cells = changed(
+                "Age",
+                lambda cells: pa.array(
+                    [written if n == 3 else str(30 + n) for n in range(len(cells))]
+                ),
+            )
             return parquet(cells)
 
         yield refused(f"parquet_string_age_{name}", f"Age is a string and holds {written!r}",
@@ -239,8 +244,15 @@ def shapes() -> Iterator[Case]:
         pa.table({**dict(zip(rows.column_names, rows.columns, strict=True)),
                   **{f"x{n}": pa.array([n] * 12, pa.int8()) for n in range(5000)}})),
         file=FILE, heavy=True)  # fmt: skip
-    yield refused("parquet_bomb", "ten million equal rows in a few kilobytes, a bad one at the end",
-                  bomb, column="Age", row=10_000_004, file=FILE, heavy=True)
+    yield refused(
+        "parquet_bomb",
+        "ten million equal rows in a few kilobytes, a bad one at the end",
+        bomb,
+        column="Age",
+        row=10_000_004,
+        file=FILE,
+        heavy=True,
+    )
 
 
 def bomb() -> bytes:
@@ -274,8 +286,7 @@ def broken() -> Iterator[Case]:
         ("with_bytes_behind", "bytes behind the end", content + b"\n"),
         ("twice", "two files, one behind the other", content + content),
         ("of_newlines", "line ends were converted", content.replace(b"\n", b"\r\n")),
-        ("of_text", "read and written as text",
-         content.decode("utf-8", "replace").encode("utf-8")),
+        ("of_text", "read and written as text", content.decode("utf-8", "replace").encode("utf-8")),
     ):
         make = either if name in ("twice", "of_newlines") else refused
         yield make(f"parquet_{name}", what, bad, file=FILE)
@@ -289,9 +300,7 @@ def broken() -> Iterator[Case]:
 def shop_tables() -> Iterator[Case]:
     """Times and categories."""
     sheet = CONTRACTS["shop"][1]
-    columns = {
-        name: [row[place] for row in sheet.rows] for place, name in enumerate(sheet.header)
-    }
+    columns = {name: [row[place] for row in sheet.rows] for place, name in enumerate(sheet.header)}
     moments = [datetime.fromisoformat(text) for text in columns["when"]]
     typed = {
         **columns,

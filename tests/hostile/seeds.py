@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from tests.hostile.fuzz_oracle import HEADER, TEXT
 
 CORPUS = Path(__file__).with_name("corpus")

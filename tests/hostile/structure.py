@@ -93,9 +93,7 @@ def quotes() -> Iterator[Case]:
         "quote_in_the_middle_of_an_unquoted_cell", "a quote inside of an unquoted, unused cell",
         with_topic(7, 'a 5" screen'),
     )  # fmt: skip
-    yield same(
-        "quote_alone_doubled", "an unused cell is one doubled quote", with_topic(7, '""""')
-    )
+    yield same("quote_alone_doubled", "an unused cell is one doubled quote", with_topic(7, '""""'))
     yield same("quoted_empty_text", "an unused cell is quoted and empty", with_topic(7, '""'))
     yield same(
         "quoted_text_with_doubled_quotes", "doubled quotes in an unused cell",
@@ -196,9 +194,7 @@ def numbers_of_cells() -> Iterator[Case]:
     yield refused(
         "row_of_empty_cells", "a row is nothing but commas", with_line(7, "," * 9), line=7
     )
-    yield refused(
-        "last_row_cut_off", "the file ends in the middle of a row", TEXT[:-40], line=13
-    )
+    yield refused("last_row_cut_off", "the file ends in the middle of a row", TEXT[:-40], line=13)
     yield refused(
         "last_row_cut_off_in_a_number", "the last row lacks its last cells",
         TEXT.rpartition("\n73.25,41")[0] + "\n73.2", "cells", line=13,
@@ -323,7 +319,9 @@ def strangers() -> Iterator[Case]:
     )  # fmt: skip
     yield refused("json_file", "JSON", '[{"Age": 35, "Male": 1}]\n', line=1)
     yield refused("json_lines", "JSON, one object a line", '{"Age": 35}\n{"Age": 36}\n', line=1)
-    yield refused("html_page", "a page that says 404", "<!DOCTYPE html>\n<html>404</html>\n", line=1)
+    yield refused(
+        "html_page", "a page that says 404", "<!DOCTYPE html>\n<html>404</html>\n", line=1
+    )
     yield refused(
         "git_lfs_pointer", "a pointer of Git LFS instead of the file",
         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", line=1,

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from tests.hostile.cases import CONTRACTS, Case
 from tests.hostile.generate import MANIFEST, corpus, manifest, written
 from tests.images.conftest import IMAGES, Ended, Volume

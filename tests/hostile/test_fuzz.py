@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.hostile.fuzz_oracle import check_input
 from tests.hostile.seeds import CORPUS, seeds
 from tests.images.conftest import IMAGES, ROOT

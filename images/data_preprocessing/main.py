@@ -1,5 +1,6 @@
 """Keep the columns that later stages use; describe each, and warn of what gives the target away."""
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -37,7 +38,9 @@ def run(run: Run) -> dict[str, Any]:
         "before": describe_table(table, rules, target, part_of(run, 0.1, 0.5)),
         "after": describe_table(kept, rules, target, part_of(run, 0.5, 0.8)),
     }
-    run.write_json("profile.json", profile)
+    # Without line breaks and indents, which would double the file of a wide table.
+    compact = json.dumps(profile, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    run.output("profile.json").write_text(f"{compact}\n", encoding="utf-8")
     run.progress(0.8, "looking for features that give the target away")
     warnings = find_warnings(kept, profile["after"], features, target)
     for warning in warnings:

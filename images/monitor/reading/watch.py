@@ -13,6 +13,7 @@ import fcntl
 import functools
 import itertools
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -46,7 +47,7 @@ class Watch:
     pause: float = 0.2
     patience: float = PATIENCE_SECONDS
     looking: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    looked: float = 0.0
+    looked: float = -math.inf  # the clock may begin with the machine
     seen: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

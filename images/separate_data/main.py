@@ -83,10 +83,13 @@ def class_counts(target: pa.ChunkedArray) -> dict[str, int]:
 
 
 def encode(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a number for each value of a column, shape (rows,): equal for equal values."""
+    """Return 64 bits for each value of a column, shape (rows,): the same for equal values."""
+    if column.type in (pa.int64(), pa.float64()):
+        numbers: np.ndarray = column.to_numpy() + 0  # -0.0 becomes 0.0; a missing number is NaN
+        return numbers.view(np.uint64)
     codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
-    numbers: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.uint64)
-    return numbers
+    bits: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.uint64)
+    return bits
 
 
 def count_duplicates(features: pa.Table, rows: Parts) -> int:
@@ -102,8 +105,10 @@ def count_duplicates(features: pa.Table, rows: Parts) -> int:
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         bits ^= bits >> np.uint64(31)
-    train_rows, test_rows = rows
-    return int(np.isin(bits[test_rows], bits[train_rows]).sum())
+    train, test = (np.sort(bits[numbers]) for numbers in rows)
+    # How often each test row stands among the training rows; np.isin takes ten times as long.
+    found = np.searchsorted(train, test, "right") - np.searchsorted(train, test, "left")
+    return int(np.count_nonzero(found))
 
 
 def find_warnings(metrics: dict[str, Any], test_size: float) -> list[str]:

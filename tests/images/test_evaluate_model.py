@@ -213,6 +213,31 @@ def test_weights_of_many_inputs_are_the_largest_by_size(hashed):
     assert sizes[0] == np.abs(model["classify"].coef_).max()
 
 
+@pytest.fixture
+def plain():
+    """A model of four numbers, one of them named like a formula, and its rows."""
+    draw = np.random.default_rng(3)
+    names = ["$x_$", "b", "c", "d"]
+    rows = pa.table({name: draw.normal(0, 1, 40) for name in names})
+    told = {name: {"encoding": "scaled", "when_missing": "refuse"} for name in names}
+    model = make_model(told, scaler="standard", C=1.0, max_iter=1000, random_state=42)
+    return model.fit(rows, np.arange(40) % 2), rows, np.arange(40) % 2
+
+
+def test_large_weight_below_zero_is_among_the_largest(plain):
+    model, _, _ = plain
+    model["classify"].coef_ = np.array([[0.5, -3.0, 1.0, 2.0]])
+    assert largest_weights(model, 2) == [("b", -3.0), ("d", 2.0)]
+
+
+def test_name_like_a_formula_is_drawn_as_it_is(plain, tmp_path):
+    (tmp_path / "figures").mkdir()
+    model, rows, truth = plain
+    calibration = calibrate(truth, model.predict_proba(rows)[:, 1])
+    draw_figures(model, rows, truth, calibration, lambda name: tmp_path / name)
+    assert "<!-- $x_$ -->" in (tmp_path / "figures/coefficients.svg").read_text()
+
+
 def test_weights_of_few_inputs_are_all_in_the_order_of_the_contract(whole_run):
     model = pickle.loads(whole_run.folder("build_model/logistic_regression_model.pkl").read_bytes())
     told = largest_weights(model, 20)

@@ -155,6 +155,11 @@ def test_test_rows_whose_features_a_training_row_has_too_are_counted():
     assert count_duplicates(rows, (test, train)) == 2
 
 
+def test_missing_numbers_and_zeros_of_either_sign_are_the_same():
+    rows = pa.table({"n": pa.array([None, 1, None, 2]), "x": [0.0, 1.0, -0.0, None]})
+    assert count_duplicates(rows, (np.array([0, 1]), np.array([2, 3]))) == 1
+
+
 def test_values_that_are_swapped_between_columns_are_no_duplicates():
     rows = pa.table({"x": [1, 2], "y": [2, 1]})
     assert count_duplicates(rows, (np.array([0]), np.array([1]))) == 0

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import resource
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -27,10 +31,31 @@ from load_data.strict import LONGEST_CELL
 from load_data.violations import Violation
 from stage import one_line
 
+MEMORY = 768 * 2**20
 BATCH_ROWS = 65_536
 BATCH_BYTES = 32 * 2**20
 MOST_COLUMNS = 10_000
 LONG = f"has a cell of more than {LONGEST_CELL} characters"
+
+
+@contextmanager
+def faults_refused(source: Source) -> Iterator[None]:
+    """Refuse a file that is damaged, or that asks for more memory than any table needs.
+
+    What a page says that it unpacks to is taken at once, so that a few bytes could ask for all.
+    """
+    limit, highest = resource.getrlimit(resource.RLIMIT_DATA)
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    used = int(re.search(r"VmData:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
+    resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY, highest))
+    try:
+        with source.damage_refused():
+            yield
+    except MemoryError:
+        rule = f"the Parquet file takes more than {MEMORY >> 20} MiB of memory to read"
+        raise source.unreadable(rule) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, highest))
 
 
 class ParquetReader:
@@ -43,7 +68,7 @@ class ParquetReader:
         self.violations.unit = "row"
         self.columns = checker.columns
         self.escaped: Counter[str] = Counter()
-        with source.damage_refused():
+        with faults_refused(source):
             schema = pq.read_schema(source.path)
             texts = [field.name for field in schema if is_text(field.type)]
             # Texts stay coded: one long text in a million rows is held once.
@@ -100,9 +125,10 @@ class ParquetReader:
         """Yield the file's rows, in its order, checked."""
         names = [column.name for column in self.columns if column.name not in self.left_out]
         row = 1
-        with self.source.damage_refused():
-            for whole in self.file.iter_batches(BATCH_ROWS, columns=names, use_threads=True):
-                whole.validate(full=True)
+        with faults_refused(self.source):
+            # Threads would each take memory of their own, and gain little.
+            for whole in self.file.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
+                whole.validate()
                 for part in small_parts(whole):
                     yield self.read(part, row)
                     row += part.num_rows
@@ -116,50 +142,47 @@ class ParquetReader:
             if column.name in self.left_out:
                 cells[column.name] = pa.array([""] * rows.num_rows, pa.string())
                 continue
-            array = rows[column.name]
-            cells[column.name], broken = self.to_cells(column, array)
-            found += list_violations(column, broken, array, places)
+            shown, values, broken = self.to_cells(column, rows[column.name])
+            cells[column.name] = values if column.used else pc.fill_null(values, "")
+            found += list_violations(column, broken, shown, places)
         return self.checker.check(cells, places, found)
 
-    def to_cells(self, column: Column, array: pa.Array) -> tuple[pa.Array, Broken]:
-        """Return a column's cells, as text or of the column's type, and where they have none."""
+    def to_cells(self, column: Column, array: pa.Array) -> tuple[pa.Array, pa.Array, Broken]:
+        """Return a column's cells as they are shown, as they are checked, and their faults.
+
+        They are checked as texts or as values of the column's type; a fault leaves none.
+        """
+        if is_text(array.type):
+            return self.to_texts(column, array)
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        if is_text(array.type):
-            cells, broken = self.to_text(column, array)
-        elif not column.used or column.type in ("category", "text"):
-            cells, broken = array.cast(pa.string()), []
+        broken: Broken = []
+        if not column.used or column.type in ("category", "text"):
+            values = array.cast(pa.string())
         elif pa.types.is_decimal(array.type):
             # As text it is exact; zeros behind the point leave it whole.
-            cells, broken = array.cast(pa.string()), []
+            values = array.cast(pa.string())
             if column.type == "integer":
-                cells = pc.replace_substring_regex(cells, r"\.0+$", "")
+                values = pc.replace_substring_regex(values, r"\.0+$", "")
         elif column.type == "integer":
-            cells, broken = to_integers(array)
+            values, broken = to_integers(array)
         elif column.type == "number":
-            cells, broken = array.cast(pa.float64(), safe=False), []
+            values = array.cast(pa.float64(), safe=False)
         else:
-            cells, broken = to_times(array)
-        return (cells if column.used else pc.fill_null(cells, "")), broken
+            values, broken = to_times(array)
+        return array, values, broken
 
-    def to_text(self, column: Column, array: pa.Array) -> tuple[pa.Array, Broken]:
+    def to_texts(self, column: Column, array: pa.Array) -> tuple[pa.Array, pa.Array, Broken]:
         """Return texts; bytes that are no UTF-8 are escaped, and refused in a used column."""
-        data = array.cast(pa.large_binary()).cast(pa.binary())
-        bad = pa.array(np.zeros(len(array), bool))
-        try:
-            texts = data.cast(pa.string())
-        except pa.ArrowInvalid:
-            cells = data.to_pylist()
-            texts = pa.array([c and c.decode("utf-8", "backslashreplace") for c in cells])
-            bad = pc.not_equal(texts.cast(pa.binary()), data)
-            if not column.used:
-                self.escaped[column.name] += pc.sum(bad).as_py() or 0
-        long = pc.greater(pc.utf8_length(texts), LONGEST_CELL)
-        broken = [(long, LONG)]
-        if column.used:
-            broken.append((bad, "holds bytes that are no UTF-8"))
-            texts = without(texts, either(long, bad))
-        return texts, broken
+        coded = pa.types.is_dictionary(array.type)
+        texts, long, bad = read_texts(array.dictionary if coded else array)
+        if coded:  # each text is looked at once, however often it stands in the column
+            texts, long, bad = (found.take(array.indices) for found in (texts, long, bad))
+        if not column.used:
+            self.escaped[column.name] += pc.sum(bad).as_py() or 0
+            return texts, texts, [(long, LONG)]
+        broken = [(long, LONG), (bad, "holds bytes that are no UTF-8")]
+        return texts, without(texts, either(long, bad)), broken
 
     def warnings(self) -> list[str]:
         """Return sentences about what was taken, but not as it stands in the file."""
@@ -168,12 +191,37 @@ class ParquetReader:
                 f"{cells} cells of the unused column {name!r} hold bytes that are no UTF-8; they "
                 "are kept escaped, as \\x and two digits"
                 for name, cells in self.escaped.items()
+                if cells
             ),
             *(
                 f"the unused column {name!r} holds no texts and no numbers; it is left empty"
                 for name in self.left_out
             ),
         ]
+
+
+def read_texts(array: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return texts, bytes that are no UTF-8 escaped; which are too long; which had such bytes.
+
+    What is far too long is left out before anything is made of it.
+    """
+    data = array.cast(pa.large_binary())
+    long = either(pc.greater(pc.binary_length(data), 4 * LONGEST_CELL))
+    if pc.any(long).as_py():
+        data = without(data, long)
+    bad = pa.array(np.zeros(len(data), bool))
+    try:
+        texts = data.cast(pa.string())
+    except pa.ArrowInvalid:
+        cells = [None if cell is None else escape(cell) for cell in data.to_pylist()]
+        texts = pa.array(cells, pa.string())
+        bad = either(pc.not_equal(texts.cast(pa.large_binary()), data))
+    return texts, either(long, pc.greater(pc.utf8_length(texts), LONGEST_CELL)), bad
+
+
+def escape(cell: bytes) -> str:
+    r"""Return bytes as text; one that is no UTF-8 as ``\xe9``."""
+    return cell.decode("utf-8", "backslashreplace")
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -181,6 +181,8 @@ class Source:
         """Turn what a damaged archive raises into the refusal of the file."""
         try:
             yield
+        except MemoryError:
+            raise
         except (*DAMAGE, OSError) as error:
             # With a number, it is the disk that fails; without one, it is Arrow's or zipfile's.
             if getattr(error, "errno", None) not in (None, errno.EINVAL):

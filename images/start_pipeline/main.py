@@ -9,6 +9,9 @@ from start_pipeline.data_contract import columns_by_role, read_contract
 
 # A run holds the rows as Parquet four times over, and Parquet is at most as large as its CSV.
 SPACE_PER_BYTE = 4
+# A packed file may become three times as large as it is, as Parquet of this pipeline.
+SPACE_PER_PACKED_BYTE = 12
+PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK", b"PAR1")
 SPACE_AT_LEAST = 64 * 2**20
 
 
@@ -17,9 +20,9 @@ def run(run: Run) -> dict[str, Any]:
     contract_path = run.input(".toml")
     contract = read_contract(contract_path, run.relative(contract_path))
     named = run.parameters["source"] or contract["path"]
+    check_space(run.volume, space_needed(run.path(named)))  # before much is read for its checksum
     run.add_input(named)
     source = run.inputs[named]
-    check_space(run.volume, source["bytes"])
 
     names = columns_by_role(contract["columns"])
     run.write_json(
@@ -40,9 +43,19 @@ def run(run: Run) -> dict[str, Any]:
     return {"source": source["path"], "source_bytes": source["bytes"]}
 
 
-def check_space(volume: Path, source_bytes: int) -> None:
-    """Refuse to start (73) on a volume that has not the space for a run of this size."""
-    needed = max(SPACE_AT_LEAST, SPACE_PER_BYTE * source_bytes)
+def space_needed(source: Path) -> int:
+    """Return the bytes that a run on a data file needs; what it is, its first bytes say."""
+    try:
+        with source.open("rb") as file:
+            packed = file.read(4).startswith(PACKED)
+            size = source.stat().st_size
+    except OSError:  # what is missing or cannot be read is told of where it is read
+        return SPACE_AT_LEAST
+    return max(SPACE_AT_LEAST, (SPACE_PER_PACKED_BYTE if packed else SPACE_PER_BYTE) * size)
+
+
+def check_space(volume: Path, needed: int) -> None:
+    """Refuse to start (73) on a volume that has fewer bytes free than a run needs."""
     free = shutil.disk_usage(volume).free
     if free < needed:
         raise StageError(

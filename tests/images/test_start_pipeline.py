@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
@@ -34,17 +35,30 @@ role = "feature"
 """
 
 
-def test_too_little_space_exits_73(monkeypatch, tmp_path):
-    monkeypatch.setattr(main, "SPACE_AT_LEAST", 2**80)
-    with pytest.raises(StageError, match="MiB free, a run on this data needs") as raised:
-        main.check_space(tmp_path, 1)
-    assert raised.value.code == 73
-
-
-def test_space_needed_grows_with_the_data(tmp_path):
+def test_too_little_space_exits_73(tmp_path):
     main.check_space(tmp_path, 1)
-    with pytest.raises(StageError, match="free some space or lower keep_runs"):
-        main.check_space(tmp_path, 2**60)
+    with pytest.raises(StageError, match="MiB free, a run on this data needs") as raised:
+        main.check_space(tmp_path, 2**80)
+    assert raised.value.code == 73
+    assert "free some space or lower keep_runs" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "per_byte"),
+    [(b"a,b\n", 4), (b"\x1f\x8b", 12), (b"\x28\xb5\x2f\xfd", 12), (b"PK\3\4", 12), (b"PAR1", 12)],
+)
+def test_space_needed_grows_with_the_data(tmp_path, head, per_byte):
+    path = tmp_path / "x"
+    path.write_bytes(head)
+    assert main.space_needed(path) == main.SPACE_AT_LEAST
+    os.truncate(path, 2**30)
+    assert main.space_needed(path) == per_byte * 2**30
+
+
+def test_huge_file_exits_73_before_it_is_read(data_volume):
+    path = data_volume.path / "data" / "advertising.csv"
+    os.truncate(path, 2**42)
+    assert data_volume.run("start_pipeline").code == 73
 
 
 def test_small_volume_exits_73(small_disk, data_volume):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import re
+import resource
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -290,3 +292,34 @@ def test_rows_of_nothing_are_a_bomb(door):
     count = 120 * 2**20 // 4
     table = pa.table({name: pa.nulls(count) for name in COLUMNS})
     assert "unpacks to over 200 times its size" in door.refused(write(table))
+
+
+def zigzag(number: int, size: int = 0) -> bytes:
+    """Return a number as Parquet's metadata spells it, in at least ``size`` bytes."""
+    number *= 2
+    spelled = bytearray()
+    while number or not spelled or len(spelled) < size:
+        spelled.append(number & 127 | 128)
+        number >>= 7
+    spelled[-1] &= 127
+    return bytes(spelled)
+
+
+def test_page_that_takes_more_memory_than_the_file_says_is_refused(door):
+    """The metadata say 1000 bytes; the page says, and unpacks to, over 1 GiB."""
+    long = pa.array([bytes(1100 * 2**20)], pa.large_binary())
+    columns = {"age": [1], "income": [1], "note": long, "click": [0]}
+    whole = write(
+        pa.table(columns), compression="zstd", use_dictionary=False, write_statistics=False
+    )
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    about = pq.ParquetFile(io.BytesIO(whole)).metadata.row_group(0)
+    end = whole[footer:]
+    for said in (about.total_byte_size, about.column(2).total_uncompressed_size):
+        assert end.count(zigzag(said)) == 1
+        end = end.replace(zigzag(said), zigzag(1000, len(zigzag(said))))
+    del long, columns, about
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    text = door.refused(whole[:footer] + end)
+    assert re.search("malloc of size|takes more than 768 MiB of memory", text)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

@@ -134,10 +134,20 @@ def print_result(run_id: str) -> dict[str, Any]:
         low, high = metrics["accuracy_interval"]
         level = 100 * metrics["interval_level"]
         interval = f"{level:.0f} % interval {low:.4f} to {high:.4f}"
-        print(f"\n  accuracy   {metrics['accuracy']:.4f}  ({interval},")
-        print(f"                      majority class {metrics['baseline_accuracy']:.4f})")
-        for name, words in (("roc_auc", "ROC AUC"), ("log_loss", "log loss"), ("f1", "F1")):
-            print(f"  {words:10} {metrics[name]:.4f}")
+        score = {
+            name: f"{value:.4f}" for name, value in metrics.items() if isinstance(value, float)
+        }
+        print(f"\n  accuracy           {score['accuracy']}  ({interval},")
+        print(f"                             majority class {score['baseline_accuracy']})")
+        print(f"  ROC AUC            {score['roc_auc']}")
+        print(
+            f"  average precision  {score['average_precision']}  "
+            f"(share of clicks {score['positive_share']})"
+        )
+        print(
+            f"  log loss           {score['log_loss']}  "
+            f"({score['baseline_log_loss']} of that share alone)"
+        )
     return metrics
 
 

@@ -68,21 +68,29 @@ def test_report_that_cannot_be_read_is_left_out(program, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_metrics_are_printed_with_their_interval_and_the_baseline(program, tmp_path, capsys):
+def test_metrics_are_printed_with_their_interval_and_the_baselines(program, tmp_path, capsys):
     metrics = {
         "accuracy": 0.97,
         "accuracy_interval": [0.9441, 0.9862],
         "interval_level": 0.95,
         "baseline_accuracy": 0.5133,
         "roc_auc": 0.98594,
+        "average_precision": 0.98713,
+        "positive_share": 0.50334,
         "log_loss": 0.12024,
-        "f1": 0.9704,
+        "baseline_log_loss": 0.69312,
     }
     write(tmp_path, "evaluate_model/metrics.json", metrics)
     assert program.print_result("r") == metrics
     said = capsys.readouterr().out
-    for word in ("0.9700", "95 %", "0.9441", "0.9862", "0.5133", "0.9859", "0.1202", "0.9704"):
-        assert word in said
+    for line in (
+        "accuracy           0.9700  (95 % interval 0.9441 to 0.9862,",
+        "majority class 0.5133)",
+        "ROC AUC            0.9859",
+        "average precision  0.9871  (share of clicks 0.5033)",
+        "log loss           0.1202  (0.6931 of that share alone)",
+    ):
+        assert line in said
 
 
 def test_files_of_a_folder_are_named_as_one(program):

@@ -52,12 +52,14 @@ def check_input(content: bytes) -> None:
         file = (TEXT + "{}").replace(",", contract["delimiter"]).encode().replace(b"{}", file)
     try:
         with mock.patch("load_data.source.BLOCK", BLOCKS[how & 3]):
-            table = door.read(FOLDER, file, contract)
+            table, metrics = door.read_and_count(FOLDER, file, contract)
     except StageError as refusal:
         check_refusal(refusal)
         return
     check_types(table, contract["columns"])
     if (rows := simple_rows(file, contract["delimiter"])) is not None:
+        assert metrics["rows_read"] == len(rows), metrics
+        assert metrics["rows_dropped"] == len(rows) - table.num_rows, metrics
         check_rows(table, rows, contract["columns"])
 
 

@@ -98,12 +98,14 @@ def tables(draw: st.DrawFn) -> Written:
     names = draw(st.lists(NAMES, unique=True, min_size=len(columns) + unknown,
                           max_size=len(columns) + unknown))  # fmt: skip
     rows = draw(st.integers(2, 6))
+    lenient = draw(st.booleans())  # then a blank line could be taken for a row
     contract: dict[str, Any] = {
         "missing_values": list(MISSING), "max_dropped_share": 1.0, "columns": {},
     }  # fmt: skip
     values = {}
     for name, rules in zip(names, columns, strict=False):
-        missing = draw(st.sampled_from(POLICIES[str(rules["role"])]))
+        policies = POLICIES[str(rules["role"])]
+        missing = draw(st.sampled_from(policies[1:] or policies if lenient else policies))
         contract["columns"][name] = {**rules, "missing": missing, "positive": "yes"}
         values[name] = draw(cells_of(rules, rows, missing != "refuse"))
     extra = st.lists(ANY_TEXT, min_size=rows, max_size=rows)
@@ -271,7 +273,7 @@ def bad_cells(rules: dict[str, Any]) -> st.SearchStrategy[str]:
     """Return the strategy of texts that are no value of a used column."""
     kind = rules["type"]
     if rules["role"] == "target":
-        return ANY_TEXT.filter(lambda text: text not in ("no", "yes"))
+        return ANY_TEXT.filter(lambda text: text.strip(" \t") not in (*MISSING, "no", "yes"))
     if kind in ("category", "text"):
         return st.builds("{}\0{}".format, ANY_TEXT, ANY_TEXT)
     number = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"

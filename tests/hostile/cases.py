@@ -202,9 +202,11 @@ encoding = "{encoding}"
 [columns.when]
 type = "time"
 role = "time"
+{when}
 [columns.visitor]
 type = "category"
 role = "group"
+{visitor}
 [columns.device]
 type = "category"
 role = "feature"
@@ -222,6 +224,7 @@ role = "feature"
 [columns.words]
 type = "text"
 role = "feature"
+{words}
 [columns.note]
 type = "text"
 role = "unused"
@@ -234,14 +237,20 @@ positive = "yes"
 """
 
 
+PLACES = ("more", "when", "visitor", "device", "age", "spent", "words", "bought")
+
+
 def shop(name: str, delimiter: str = ",", encoding: str = "utf-8", **more: str) -> str:
     """Return a contract over the columns of ``plain_shop``; ``more`` are lines for its places."""
-    lines = dict.fromkeys(("more", "device", "age", "spent", "bought"), "") | more
+    lines = dict.fromkeys(PLACES, "") | more
     written = '"\\t"' if delimiter == "\t" else f'"{delimiter}"'
     return SHOP.format(name=name, delimiter=written, encoding=encoding, **lines)
 
 
 GAPS = {"age": 'missing = "impute"', "spent": 'missing = "drop"', "device": 'missing = "indicator"'}
+LENIENT = {**GAPS, "device": 'missing = "impute"', "bought": 'missing = "drop"',
+           "when": 'missing = "drop"', "visitor": 'missing = "drop"',
+           "words": 'missing = "impute"'}  # fmt: skip
 # Each contract's text and its plain file's; a case that gives the same table gives this file's.
 CONTRACTS: dict[str, tuple[str, Sheet, str]] = {
     "advertising": (BUNDLED.read_text(encoding="utf-8"), plain_advertising(), "utf-8"),
@@ -258,6 +267,7 @@ CONTRACTS: dict[str, tuple[str, Sheet, str]] = {
         "utf-8",
     ),
     "gapless": (shop("gapless", more='missing_values = ["NA"]', **GAPS), plain_shop(), "utf-8"),
+    "lenient": (shop("lenient", more="max_dropped_share = 1.0", **LENIENT), plain_shop(), "utf-8"),
     "strict": (shop("strict", more='duplicates = "refuse"'), plain_shop(), "utf-8"),
     "once": (
         shop("once", more='duplicates = "drop"\nmax_dropped_share = 0.25'),

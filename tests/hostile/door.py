@@ -32,19 +32,27 @@ class Opened:
 
 
 def read(folder: Path, content: bytes, contract: dict[str, Any]) -> pa.Table:
-    """Return the table of a file's content, or raise the refusal, as load_data does.
+    """Return the table of a file's content, or raise the refusal, as load_data does."""
+    return read_and_count(folder, content, contract)[0]
 
-    ``contract`` is as it stands in run.json. The refusal holds what the report would list.
+
+def read_and_count(
+    folder: Path, content: bytes, contract: dict[str, Any]
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table of a file's content and the metrics of the report.
+
+    ``contract`` is as it stands in run.json.
     """
     path = folder / "x.csv"
     path.write_bytes(content)
     violations = Violations(NAME)
     try:
         with Source(path, NAME) as source:
-            read_and_check(Opened(folder), source, contract, violations, {})  # type: ignore[arg-type]
+            run: Any = Opened(folder)
+            metrics = read_and_check(run, source, contract, violations, {})
     except UnreadableError as error:
         violations.refuse(None, None, None, error.rule)
-    return pq.read_table(folder / "table.parquet")
+    return pq.read_table(folder / "table.parquet"), metrics
 
 
 def refusal(folder: Path, content: bytes, contract: dict[str, Any]) -> str | None:

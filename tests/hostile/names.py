@@ -10,6 +10,11 @@ from pathlib import Path
 from tests.hostile.cases import PLAIN, Case, either, same
 
 TEXT = PLAIN.text().encode()
+# Who opens these waits for somebody at the other end, or reads for ever.
+MAY_HANG = (
+    *("place_named_pipe", "place_socket", "place_device", "place_link_to_device"),
+    *("source_device", "source_random", "source_stdin"),
+)
 
 
 def cases() -> list[Case]:
@@ -48,7 +53,7 @@ def pointed(source: str, name: str, what: str, code: int, *says: str, **more: ob
     """Return a case about a source that is given on the command line."""
     place: Callable[[Path], None] = more.pop("place", lambda volume: None)  # type: ignore[assignment]
     return Case(name, what, "refused", place=place, arguments=("--source", source), code=code,
-                says=says)  # fmt: skip
+                says=says, heavy=name in MAY_HANG)  # fmt: skip
 
 
 def sources() -> Iterator[Case]:

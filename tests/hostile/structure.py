@@ -230,6 +230,22 @@ def blank_lines() -> Iterator[Case]:
         "blank_line_among_the_rows", "a blank line stands among the rows",
         with_line(7, f"\n{ROW}"), "blank", line=7,
     )  # fmt: skip
+    lenient = CONTRACTS["lenient"][1].text()
+    for name, end in (("", "\n" * 30), ("_crlf", "\r\n" * 30)):
+        yield same(
+            f"blank_lines_at_the_end_where_all_may_be_missing{name}",
+            "blank lines at the end are no rows of missing values", lenient + end,
+            contract="lenient",
+        )  # fmt: skip
+    yield refused(
+        "blank_line_among_the_rows_where_all_may_be_missing",
+        "a blank line is no row of missing values", lenient.replace("\n", "\n\n", 5), "blank",
+        contract="lenient",
+    )  # fmt: skip
+    yield Case(
+        "row_of_empty_cells_where_all_may_be_missing", "a row of empty cells is dropped, counted",
+        "same", (lenient + "," * 7 + "\n").encode(), contract="lenient", dropped=1,
+    )  # fmt: skip
     yield either("spaces_at_the_end", "the last line is three spaces", TEXT + "   \n", line=14)
     yield either("tab_at_the_end", "the last line is a tab", TEXT + "\t", line=14)
     yield refused("spaces_among_the_rows", "a line is three spaces", with_line(7, "   "), line=7)

@@ -35,6 +35,13 @@ USED_TEXT = ANY_TEXT.filter(lambda text: "\0" not in text and text.strip(" \t") 
 NAMES = st.text(CHARACTERS, min_size=1, max_size=8).filter(
     lambda name: "\0" not in name and not name.startswith("\ufeff")
 )
+POLICIES = {
+    "feature": ("refuse", "impute", "indicator", "drop"),
+    "target": ("refuse", "drop"),
+    "time": ("refuse", "drop"),
+    "group": ("refuse", "drop"),
+    "unused": ("refuse",),
+}
 # Written as numbers are, but too large or too small for one.
 NO_DOUBLES = ("1e400", "1" * 400, "1e-400", f"0.{'0' * 330}1", f"0.{'0' * 250}1e-99")
 VALUES = {
@@ -55,12 +62,12 @@ class Written:
     unknown: dict[str, list[str]]
 
     def expected(self) -> dict[str, list[Any]]:
-        """Return what the door must make of it: the values, the target as 0 and 1."""
-        target = self.target
-        return {
-            name: [int(v == "yes") for v in values] if name == target else values
-            for name, values in self.values.items()
-        }
+        """Return what the door must make of it: the rows that are kept, the target as 0 and 1."""
+        rules = self.contract["columns"]
+        drop = [v for name, v in self.values.items() if rules[name]["missing"] == "drop"]
+        kept = [row for row in range(self.rows) if all(v[row] is not None for v in drop)]
+        found = {name: [values[row] for row in kept] for name, values in self.values.items()}
+        return {**found, self.target: [int(v == "yes") for v in found[self.target]]}
 
     @property
     def target(self) -> str:
@@ -91,22 +98,28 @@ def tables(draw: st.DrawFn) -> Written:
     names = draw(st.lists(NAMES, unique=True, min_size=len(columns) + unknown,
                           max_size=len(columns) + unknown))  # fmt: skip
     rows = draw(st.integers(2, 6))
-    contract: dict[str, Any] = {"missing_values": list(MISSING), "columns": {}}
+    lenient = draw(st.booleans())  # then a blank line could be taken for a row
+    contract: dict[str, Any] = {
+        "missing_values": list(MISSING), "max_dropped_share": 1.0, "columns": {},
+    }  # fmt: skip
     values = {}
     for name, rules in zip(names, columns, strict=False):
-        gaps = rules["role"] == "feature" and draw(st.booleans())
-        missing = draw(st.sampled_from(("impute", "indicator"))) if gaps else "refuse"
+        policies = POLICIES[str(rules["role"])]
+        missing = draw(st.sampled_from(policies[1:] or policies if lenient else policies))
         contract["columns"][name] = {**rules, "missing": missing, "positive": "yes"}
-        values[name] = draw(cells_of(rules, rows, gaps))
+        values[name] = draw(cells_of(rules, rows, missing != "refuse"))
     extra = st.lists(ANY_TEXT, min_size=rows, max_size=rows)
-    return Written(contract, values, {name: draw(extra) for name in names[len(columns) :]})
+    table = Written(contract, values, {name: draw(extra) for name in names[len(columns) :]})
+    assume(len(set(table.expected()[table.target])) == 2)
+    return table
 
 
 def cells_of(rules: dict[str, Any], rows: int, gaps: bool) -> st.SearchStrategy[list[Any]]:
     """Return the strategy of a column's values; a target has both answers."""
     if rules["role"] == "target":
-        answers = st.lists(st.sampled_from(("no", "yes")), min_size=rows, max_size=rows)
-        return answers.filter(lambda found: len(set(found)) == 2)
+        answer = st.sampled_from(("no", "yes", None) if gaps else ("no", "yes"))
+        answers = st.lists(answer, min_size=rows, max_size=rows)
+        return answers.filter(lambda found: {"no", "yes"} <= set(found))
     value = ANY_TEXT if rules["role"] == "unused" else VALUES[rules["type"]]
     value = st.one_of(value, st.none()) if gaps else value
     return st.lists(value, min_size=rows, max_size=rows)
@@ -260,7 +273,7 @@ def bad_cells(rules: dict[str, Any]) -> st.SearchStrategy[str]:
     """Return the strategy of texts that are no value of a used column."""
     kind = rules["type"]
     if rules["role"] == "target":
-        return ANY_TEXT.filter(lambda text: text not in ("no", "yes"))
+        return ANY_TEXT.filter(lambda text: text.strip(" \t") not in (*MISSING, "no", "yes"))
     if kind in ("category", "text"):
         return st.builds("{}\0{}".format, ANY_TEXT, ANY_TEXT)
     number = r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t]*"

@@ -597,9 +597,8 @@ class Ending:
                 report = self.report(error)
         if error:
             log.error("%s: %s", report["error"]["cause"], report["error"]["message"])
-        summary = ("stage", "run_id", "status", "seconds", "metrics", "error")
-        sys.stderr.flush()
-        print(json.dumps({key: report[key] for key in summary}, separators=(",", ":")), flush=True)
+        keys = ("stage", "run_id", "status", "seconds", "metrics", "error")
+        say_last({key: report[key] for key in keys})
         return error.code if error else 0
 
     def stop_on_sigterm(self) -> None:
@@ -617,13 +616,25 @@ class Ending:
             while os.read(receiver, 1) != bytes([signal.SIGTERM]):
                 pass
             with self.lock:  # never in the middle of moving outputs into place
-                if self.run and self.run.committed:
-                    os._exit(self.finish(None))
-                if self.run:
-                    remove_scratch(self.run)
-                os._exit(self.finish(StageError(143, "stopped by SIGTERM before it was done")))
+                try:
+                    if self.run and self.run.committed:
+                        os._exit(self.finish(None))
+                    if self.run:
+                        remove_scratch(self.run)
+                    os._exit(self.finish(StageError(143, "stopped by SIGTERM before it was done")))
+                finally:  # whatever failed: a stage that was told to end must not work on
+                    os._exit(143)
 
         threading.Thread(target=wait, daemon=True, name="sigterm").start()
+
+
+def say_last(summary: dict[str, Any]) -> None:
+    """Print the last line. Whoever read the output may be gone, which changes nothing else."""
+    try:
+        sys.stderr.flush()
+        print(json.dumps(summary, separators=(",", ":")), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or its end would fail
 
 
 def describe_error(error: StageError) -> dict[str, Any]:

@@ -690,6 +690,30 @@ def test_sigterm_exits_143_with_a_report_and_no_output(toy, work):
     assert [p.name for p in toy.volume.folder("toy").iterdir()] == ["report.json"]
 
 
+def test_sigterm_ends_a_stage_whose_output_nobody_reads_any_more(toy):
+    toy.write("    print('working', flush=True)\n" + SLEEP)
+    process = toy.start()
+    while "working" not in process.stdout.readline():
+        pass
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 143
+    assert toy.volume.report("toy")["error"]["code"] == 143
+
+
+def test_stage_whose_output_nobody_reads_any_more_does_its_work(toy):
+    toy.write("    sys.stdin.readline()\n" + ALL)
+    process = toy.start(stdin=subprocess.PIPE)
+    process.stdout.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    with process.stderr:
+        process.stderr.read()
+    assert process.wait(timeout=120) == 0
+    assert toy.volume.report("toy")["status"] == "done"
+
+
 def test_sigterm_while_outputs_are_written_leaves_nothing(toy):
     work = """
     print('working', flush=True)

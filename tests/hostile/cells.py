@@ -172,7 +172,7 @@ TEXTS = {
     "jinja": "{{ 7*7 }}{% for x in y %}",
     "jinja_class": "{{ ''.__class__.__mro__ }}",
     "python_format": "{0.__class__} %s %(x)s %n",
-    "shell": "$(touch /tmp/hostile)`id`;|&",
+    "shell": "$(touch /tmp/x)`id`;|&",
     "ansi": "\x1b[31mred\x1b[0m",
     "ansi_title": "\x1b]0;owned\x07",
     "ansi_eight_bit": "\x9b31m",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,7 +14,6 @@ from load_data.column import (
     Broken,
     Column,
     any_broken,
-    list_violations,
     number_faults,
     texts_to_values,
     time_faults,
@@ -38,21 +39,35 @@ class Checker:
         self.order = {column.name: number for number, column in enumerate(columns)}
         self.zoned: bool | None = None  # whether times have an offset; the first one decides
 
-    def check(self, cells: Cells, places: Sequence[int], found: Iterable[Violation]) -> Batch:
-        """Return the batch of checked rows. ``found`` is what was wrong with them already.
+    def check(
+        self,
+        cells: Cells,
+        places: Sequence[int],
+        found: Iterable[Violation] = (),
+        before: Mapping[str, Broken] | None = None,
+        shown: Cells | None = None,
+    ) -> Batch:
+        """Return the batch of checked rows.
 
-        Of one cell, one violation is noted; all of them in the file's order.
+        ``found`` is what was wrong with the structure, ``before`` what was wrong with cells
+        already, and ``shown`` the cells as they are shown. Of one cell, one violation is noted; all
+        of them are counted, the first are listed in the file's order.
         """
-        values, by_cell = (
-            {},
-            {(violation.place, violation.column): violation for violation in found},
-        )
+        values = {}
+        listed = list(found)
+        counts = Counter(violation.rule for violation in listed)
         for column in self.columns:
-            values[column.name], broken = self.read_column(column, cells[column.name])
-            if any_broken(broken):
-                for violation in list_violations(column, broken, cells[column.name], places):
-                    by_cell.setdefault((violation.place, violation.column), violation)
-        self.violations.add(sorted(by_cell.values(), key=self.in_file))
+            name = column.name
+            values[name], broken = self.read_column(column, cells[name])
+            broken = [*(before or {}).get(name, []), *broken]
+            for rule, rows in first_faults(broken):
+                counts[rule] += len(rows)
+                listed += (
+                    Violation(int(places[row]), name, (shown or cells)[name][row].as_py(), rule)
+                    for row in rows[: self.violations.room].tolist()
+                )
+        if counts:
+            self.violations.add(sorted(listed, key=self.in_file), counts)
         return Batch(values, places)
 
     def check_whole(self, cells: Cells, places: Sequence[int]) -> Batch | None:
@@ -84,3 +99,15 @@ class Checker:
     def in_file(self, violation: Violation) -> tuple[int, int]:
         """Return where a violation stands in the file: its line, and its column's place."""
         return violation.place or 0, self.order.get(violation.column or "", -1)
+
+
+def first_faults(broken: Broken) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Yield each rule that is broken, and the rows whose first fault it is."""
+    if not any_broken(broken):
+        return
+    seen = np.zeros(len(broken[0][0]), bool)
+    for mask, rule in broken:
+        hit = pc.fill_null(mask, False).to_numpy(zero_copy_only=False) & ~seen
+        seen |= hit
+        if hit.any():
+            yield rule, np.flatnonzero(hit)

@@ -6,15 +6,11 @@ a rule becomes no value: it is told of, and the file is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from load_data.violations import Violation
 
 # ASCII digits only; spaces and tabs around have been cut off.
 NUMBER = r"\A[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\z"
@@ -214,15 +210,22 @@ def value_faults(column: Column, values: pa.Array) -> Broken:
     broken: Broken = []
     if column.numeric and column.minimum is not None:
         rule = f"the value is below the minimum {column.minimum}"
-        broken.append((pc.less(values, column.minimum), rule))
+        broken.append((pc.less(*alike(values, column.minimum)), rule))
     if column.numeric and column.maximum is not None:
         rule = f"the value is above the maximum {column.maximum}"
-        broken.append((pc.greater(values, column.maximum), rule))
+        broken.append((pc.greater(*alike(values, column.maximum)), rule))
     if column.allowed is not None:
         rule = f"the value is none of {', '.join(map(str, column.allowed))}"
         known = pc.is_in(values, value_set=pa.array(column.allowed).cast(values.type))
         broken.append((pc.and_(pc.is_valid(values), pc.invert(known)), rule))
     return broken
+
+
+def alike(values: pa.Array, limit: float) -> tuple[pa.Array, pa.Scalar]:
+    """Return numbers and a number of one type, which Arrow compares without a word."""
+    if pa.types.is_integer(values.type) and isinstance(limit, int) and abs(limit) < 2**63:
+        return values, pa.scalar(limit, pa.int64())
+    return values.cast(pa.float64(), safe=False), pa.scalar(float(limit), pa.float64())
 
 
 def number_faults(column: Column, values: pa.Array) -> Broken:
@@ -250,12 +253,3 @@ def time_faults(column: Column, values: pa.TimestampArray, zoned: bool | None) -
 def any_broken(broken: Broken) -> bool:
     """Tell whether there is any fault."""
     return any(pc.any(mask).as_py() for mask, _ in broken)
-
-
-def list_violations(
-    column: Column, broken: Broken, shown: pa.Array, places: Any
-) -> Iterator[Violation]:
-    """Yield the faults as violations. ``shown`` holds the cells; ``places`` their lines or rows."""
-    for mask, rule in broken:
-        for row in np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)):
-            yield Violation(int(places[row]), column.name, shown[row].as_py(), rule)

@@ -23,7 +23,6 @@ from load_data.column import (
     Broken,
     Column,
     either,
-    list_violations,
     without,
 )
 from load_data.source import BOMB_BYTES, BOMB_RATIO, Source
@@ -136,16 +135,15 @@ class ParquetReader:
     def read(self, rows: pa.RecordBatch, first: int) -> Batch:
         """Return the batch of checked rows, the first of which has the number ``first``."""
         places = range(first, first + rows.num_rows)
-        cells = {}
-        found: list[Violation] = []
+        cells, shown, before = {}, {}, {}
         for column in self.columns:
             if column.name in self.left_out:
                 cells[column.name] = pa.array([""] * rows.num_rows, pa.string())
                 continue
-            shown, values, broken = self.to_cells(column, rows[column.name])
+            found = self.to_cells(column, rows[column.name])
+            shown[column.name], values, before[column.name] = found
             cells[column.name] = values if column.used else pc.fill_null(values, "")
-            found += list_violations(column, broken, shown, places)
-        return self.checker.check(cells, places, found)
+        return self.checker.check(cells, places, before=before, shown=shown)
 
     def to_cells(self, column: Column, array: pa.Array) -> tuple[pa.Array, pa.Array, Broken]:
         """Return a column's cells as they are shown, as they are checked, and their faults.

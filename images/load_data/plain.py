@@ -6,12 +6,16 @@ import numpy as np
 def is_plain(piece: bytes, delimiter: bytes, longest: int, integers: bool) -> bool:
     """Tell whether whole lines can be read in one way only, as far as their bytes tell.
 
-    No NUL, no CR but before LF, no line longer than ``longest`` bytes, quotes only as
-    ``quotes_are_plain`` says, and with ``integers`` no ``0x``, which Arrow takes for a number.
+    No NUL, no CR but before LF, no blank line, which Arrow takes for a row of nothing, no line
+    longer than ``longest`` bytes, quotes only as ``quotes_are_plain`` says, and with ``integers``
+    no ``0x``, which Arrow takes for a number.
     """
     return (
         b"\0" not in piece
-        and piece.count(b"\r") == piece.count(b"\r\n")
+        and not piece.startswith((b"\n", b"\r"))
+        and b"\n\n" not in piece
+        and b"\n\r" not in piece
+        and (b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n"))
         and not (integers and (b"0x" in piece or b"0X" in piece))
         and lines_are_short(piece, longest)
         and (b'"' not in piece or quotes_are_plain(piece, delimiter))

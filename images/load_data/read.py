@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from load_data.check import Batch, Checker
-from load_data.column import Column
+from load_data.column import Broken, Column, alike
 from load_data.plain import is_plain
 from load_data.source import Source
 from load_data.strict import LONGEST_CELL, StrictReader, read_header
-from load_data.violations import Violation, Violations
+from load_data.violations import LISTED, Violations
 from stage import one_line
 
 LONGEST_RECORD = 16 * 2**20
 MOST_COLUMNS = 10_000
 FAST_CHUNK = 2**20
+STRICT_PIECE = 2**20  # as lists of Python's, cells take many times their size
+NO_TEXT = re.compile("[\udc80-\udcff]")  # what bytes that are no UTF-8 become
 # Without one of these in it, no number is too small for a float, which ends at 5e-324.
 TINY_NUMBER = re.compile(rb"[eE]-0*[1-9][0-9]|0{300}")
 
@@ -36,17 +39,24 @@ class Lines:
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self.blocks = blocks
-        self.rest = b""
-        self.put_back = b""
+        self.exhausted = False
+        self.next = b""  # whole lines that are taken first, by themselves
+        self.rest = b""  # what comes before the next block
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing follows what was taken."""
+        return self.exhausted and not self.next
 
     def take(self) -> bytes:
         """Return the next whole lines, some MB of them; empty at the end of the file.
 
         A line of more than 16 MiB is a ValueError.
         """
-        parts = [self.put_back, self.rest]
-        size = len(self.put_back) + len(self.rest)
-        self.put_back = self.rest = b""
+        if self.next:
+            piece, self.next = self.next, b""
+            return piece
+        parts, size, self.rest = [self.rest], len(self.rest), b""
         for block in self.blocks:
             if cut := last_line_end(block):
                 self.rest = block[cut:]
@@ -55,10 +65,8 @@ class Lines:
             size += len(block)
             if size > LONGEST_RECORD:
                 raise ValueError
-        self.ended = True
+        self.exhausted = True
         return b"".join(parts)
-
-    ended = False
 
 
 def last_line_end(block: bytes) -> int:
@@ -82,6 +90,7 @@ class CsvReader:
         self.columns: list[Column] = checker.columns
         self.missing_values = self.columns[0].missing_values
         self.escaped: Counter[str] = Counter()
+        self.strict_size = STRICT_PIECE
         self.header = self.read_header()
         wanted = {column.name for column in self.columns}
         self.unknown_columns = [
@@ -113,6 +122,7 @@ class CsvReader:
             f"{cells} cells of the unused column {name!r} hold bytes that are no "
             f"{self.encoding.upper()}; they are kept escaped, as \\x and two digits"
             for name, cells in self.escaped.items()
+            if cells
         ]
 
     # The header
@@ -124,9 +134,9 @@ class CsvReader:
         """
         piece = self.take(1)
         while (header := read_header(piece, self.delimiter, self.lines.ended)) is None:
-            self.lines.put_back = piece
+            self.lines.rest = piece + self.lines.rest
             piece = self.take(1)
-        self.lines.put_back = piece[header.size :]
+        self.lines.next = piece[header.size :]
         if header.fault:
             self.violations.refuse(1, None, None, header.fault)
         names = header.names
@@ -150,8 +160,8 @@ class CsvReader:
                 if "\0" in name:
                     rule = "holds a NUL character; this is no text, or UTF-16 without a mark"
                     refuse(1, None, printable(name), rule)
-                if rule := describe_bytes(name, self.encoding):
-                    refuse(1, None, printable(name), rule)
+                if byte := NO_TEXT.search(name):
+                    refuse(1, None, printable(name), describe_byte(byte[0], self.encoding))
             found = one_line(printable(", ".join(names)), 300)
             refuse(1, missing[0], None, f"this column is missing; found: {found}")
 
@@ -208,41 +218,64 @@ class CsvReader:
         zeros = any(
             pa.types.is_floating(n.type) and pc.any(pc.equal(n, 0)).as_py() for n in numbers
         )
-        small = b"e-" in piece or b"E-" in piece or b"0" * 300 in piece
-        if zeros and small and TINY_NUMBER.search(piece):
+        if zeros and may_be_tiny(piece) and TINY_NUMBER.search(piece):
             return True
         missing = [float(m) for m in self.missing_values if is_float(m)]
-        return any(pc.any(pc.equal(n, value)).as_py() for value in missing for n in numbers)
+        return any(pc.any(pc.equal(*alike(n, m))).as_py() for m in missing for n in numbers)
 
     # The strict reader
 
     def read_strict(self, piece: bytes) -> Batch:
-        """Return the rows of a piece after noting whatever is wrong with it."""
-        rows, lines, found, tail = self.strict.read(piece, self.lines.ended)
+        """Return the first rows of a piece after noting whatever is wrong with them.
+
+        The rest of it is left to be taken. A row that does not fit into a part of the piece is read
+        again with more of it.
+        """
+        cut = len(piece)
+        if cut > self.strict_size:
+            cut = last_line_end(piece[: self.strict_size]) or cut
+        part, self.lines.next = piece[:cut], piece[cut:]
+        rows, lines, found, tail = self.strict.read(part, self.lines.ended)
+        self.strict_size = STRICT_PIECE if len(tail) < len(part) else 2 * self.strict_size
         if len(tail) > LONGEST_RECORD:
-            self.violations.add(found)
             self.violations.refuse(
                 self.strict.line, None, None, f"is a row of more than {LONGEST_RECORD} bytes"
             )
-        self.lines.put_back = tail
+        if self.lines.next:
+            self.lines.next = tail + self.lines.next
+        else:
+            self.lines.rest = tail + self.lines.rest
         cells = {name: [row[place] for row in rows] for name, place in self.places.items()}
-        if not is_utf8(piece):
-            for column in self.columns:
-                found += self.escape_bytes(column, cells[column.name], lines)
+        before: dict[str, Broken] = {}
+        if not is_utf8(part):
+            before = {c.name: self.escape_bytes(c, cells[c.name]) for c in self.columns}
         arrays = {name: pa.array(column, pa.string()) for name, column in cells.items()}
-        return self.checker.check(arrays, lines, found)
+        return self.checker.check(arrays, lines, found, before)
 
-    def escape_bytes(
-        self, column: Column, cells: list[str], lines: list[int]
-    ) -> Iterable[Violation]:
-        """Escape the bytes that are no text; yield the violation of each such cell that is used."""
+    def escape_bytes(self, column: Column, cells: list[str]) -> Broken:
+        """Escape the bytes that are no text; return which cells had any, if the column is used."""
+        rows: dict[str, list[int]] = {}  # by the first byte that is none
+        escaped = 0
         for row, cell in enumerate(cells):
-            if not cell.isascii() and (rule := describe_bytes(cell, self.encoding)):
-                cells[row] = printable(cell)
-                if column.used:
-                    yield Violation(lines[row], column.name, cells[row], rule)
-                else:
-                    self.escaped[column.name] += 1
+            if not cell.isascii() and (found := NO_TEXT.search(cell)):
+                rows.setdefault(found[0], []).append(row)
+                # Of those that refuse the file, no more are shown than are listed.
+                kept = not column.used or escaped < LISTED
+                cells[row] = printable(cell) if kept else ""
+                escaped += 1
+        if not column.used:
+            self.escaped[column.name] += escaped
+            return []
+        numbers = np.arange(len(cells))
+        return [
+            (pa.array(np.isin(numbers, some)), describe_byte(byte, self.encoding))
+            for byte, some in rows.items()
+        ]
+
+
+def may_be_tiny(piece: bytes) -> bool:
+    """Tell, at little cost, whether TINY_NUMBER may be found."""
+    return b"e-" in piece or b"E-" in piece or b"0" * 300 in piece
 
 
 def is_utf8(piece: bytes) -> bool:
@@ -268,12 +301,10 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def describe_bytes(text: str, encoding: str) -> str:
-    """Return what is wrong with the first byte that is no text, in words; empty when all is."""
-    if found := re.search("[\udc80-\udcff]", text):
-        if encoding.startswith("utf-16"):
-            return "holds half a character of UTF-16"
-        byte = ord(found[0]) - 0xDC00
-        advice = "; save it as UTF-8" if encoding == "utf-8" else ""
-        return f"holds the byte 0x{byte:02x}, which is no {encoding.upper()}{advice}"
-    return ""
+def describe_byte(character: str, encoding: str) -> str:
+    """Return what is wrong with a character that stands for a byte that is no text."""
+    if encoding.startswith("utf-16"):
+        return "holds half a character of UTF-16"
+    advice = "; save it as UTF-8" if encoding == "utf-8" else ""
+    byte = ord(character) - 0xDC00
+    return f"holds the byte 0x{byte:02x}, which is no {encoding.upper()}{advice}"

@@ -166,7 +166,7 @@ class Source:
         """Return what one read gives; a file that unpacks to far more than it is, is refused."""
         part: bytes = self.stream.read(size) if self.form else self.file.read(size)
         self.unpacked += len(part)
-        if self.form and self.unpacked > max(BOMB_BYTES, BOMB_RATIO * self.size):
+        if self.form and self.unpacked > max(BOMB_BYTES, BOMB_RATIO * self.file.tell()):
             raise self.unreadable(
                 f"unpacks to over {BOMB_RATIO} times its size; unpack it first if that is right"
             )

@@ -18,6 +18,8 @@ from load_data.duplicates import RowHashes
 from load_data.violations import Violation, Violations
 
 DUPLICATE = "copy of an earlier row"
+GROUP_ROWS = 2**16
+GROUP_BYTES = 2**24
 
 
 class Table:
@@ -38,6 +40,7 @@ class Table:
         self.dropped: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
         self.classes: set[int] = set()
+        self.waiting: list[pa.Table] = []
         self.writer: pq.ParquetWriter | None = None
         used = [column.name for column in columns if column.used]
         features = [column.name for column in columns if column.used and column != self.target]
@@ -71,18 +74,30 @@ class Table:
         return [column.name for column in self.columns]
 
     def write(self, table: pa.Table, places: np.ndarray[Any, Any]) -> None:
-        """Write rows that are kept."""
-        if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+        """Take rows that are kept; they are written in row groups of a size that reads well."""
+        if not self.rows:
             self.first_place = int(places[0])
-        self.writer.write_table(table)
         self.rows += table.num_rows
         self.classes.update(pc.unique(table[self.target.name]).to_pylist())
         if self.hashes:
             self.hashes.add(table, table[self.target.name].to_numpy(), places)
+        self.waiting.append(table)
+        rows = sum(part.num_rows for part in self.waiting)
+        if rows >= GROUP_ROWS or sum(part.nbytes for part in self.waiting) >= GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits as one row group."""
+        if self.waiting:
+            group = pa.concat_tables(self.waiting)
+            self.waiting = []
+            if self.writer is None:
+                self.writer = pq.ParquetWriter(self.path, group.schema, compression="zstd")
+            self.writer.write_table(group)
 
     def close(self) -> None:
         """Complete the file that was written so far."""
+        self.flush()
         if self.writer is not None:
             self.writer.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple, NoReturn
 
 from stage import StageError, data_refused, one_line
@@ -33,13 +32,17 @@ class Violations:
     def __bool__(self) -> bool:
         return bool(self.counts)
 
-    def add(self, violations: Iterable[Violation]) -> None:
-        """Note violations, given in the file's order."""
-        for place, column, value, rule in violations:
-            self.counts[rule] += 1
-            if len(self.listed) < LISTED:
-                shown = None if value is None else one_line(str(value), SHOWN)
-                self.listed.append(Violation(place, column and one_line(column), shown, rule))
+    @property
+    def room(self) -> int:
+        """How many violations more are listed."""
+        return LISTED - len(self.listed)
+
+    def add(self, listed: list[Violation], counts: Counter[str] | None = None) -> None:
+        """Note violations, given in the file's order; ``counts`` where they are not all listed."""
+        self.counts += counts or Counter(violation.rule for violation in listed)
+        for place, column, value, rule in listed[: self.room]:
+            shown = None if value is None else one_line(str(value), SHOWN)
+            self.listed.append(Violation(place, column and one_line(column), shown, rule))
 
     def refuse(self, place: int | None, column: str | None, value: object, rule: str) -> NoReturn:
         """Note a violation that ends the reading, and raise the refusal."""

@@ -1,5 +1,6 @@
 """Open the run: is the volume fit for it, is the data file there, does its contract make sense?"""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,14 @@ def run(run: Run) -> dict[str, Any]:
 
 def space_needed(source: Path) -> int:
     """Return the bytes that a run on a data file needs; what it is, its first bytes say."""
+    # What is no file, is missing or cannot be read is told of where it is read.
+    if not os.path.isfile(source):
+        return SPACE_AT_LEAST
     try:
         with source.open("rb") as file:
             packed = file.read(4).startswith(PACKED)
             size = source.stat().st_size
-    except OSError:  # what is missing or cannot be read is told of where it is read
+    except OSError:
         return SPACE_AT_LEAST
     return max(SPACE_AT_LEAST, (SPACE_PER_PACKED_BYTE if packed else SPACE_PER_BYTE) * size)
 

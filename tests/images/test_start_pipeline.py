@@ -55,6 +55,12 @@ def test_space_needed_grows_with_the_data(tmp_path, head, per_byte):
     assert main.space_needed(path) == per_byte * 2**30
 
 
+def test_pipe_exits_66_and_is_not_waited_for(data_volume):
+    os.mkfifo(data_volume.path / "data" / "pipe")
+    ended = data_volume.run("start_pipeline", "--source", "data/pipe")
+    assert (ended.code, ended.message) == (66, "data/pipe is no file on the shared volume")
+
+
 def test_huge_file_exits_73_before_it_is_read(data_volume):
     path = data_volume.path / "data" / "advertising.csv"
     os.truncate(path, 2**42)

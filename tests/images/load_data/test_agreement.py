@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from load_data import source
+from load_data import read, source
 from load_data.read import CsvReader
 
 HEADER = "age,income,note,click\n"
@@ -53,6 +53,7 @@ lines = st.one_of(
 line_ends = st.sampled_from(["\n", "\n", "\n", "\r\n", "\r"])
 texts = st.lists(st.tuples(lines, line_ends).map("".join), min_size=1, max_size=25).map("".join)
 blocks = st.sampled_from([40, 100, 256, 1024, 4 * 2**20])
+parts = st.sampled_from([30, 100, 2**20])
 
 
 def outcome(door, content: bytes, **changes: Any) -> tuple[Any, ...]:
@@ -86,17 +87,20 @@ odd_texts = st.builds(
 @given(
     text=st.one_of(odd_texts, odd_texts, texts),
     size=blocks,
+    part=parts,
     junk=st.sampled_from([b"", b"\xe9", b"\xff\0"]),
 )
-def test_readers_agree_whatever_the_blocks(door, text, size, junk):
+def test_readers_agree_whatever_the_blocks(door, text, size, part, junk):
     columns = door.with_column("income", missing="impute")
     rules = {"columns": columns, "missing_values": ["", "NA", "-999"]}
     content = (HEADER + text).encode().replace(b"'", junk)
     whole = source.BLOCK
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "BLOCK", size)
+        patch.setattr(read, "STRICT_PIECE", part)
         mixed = outcome(door, content, **rules)
         patch.setattr(source, "BLOCK", whole)
+        patch.setattr(read, "STRICT_PIECE", 2**20)
         patch.setattr(CsvReader, "read_fast", lambda self, piece: None)
         strict = outcome(door, content, **rules)
     assert mixed == strict

@@ -123,6 +123,16 @@ def test_first_violation_of_many_is_named_in_the_files_order(door):
     )
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"), [(10.5, 10**17), (10, 10**17), (1e300, 7), (10**30, 7)]
+)
+def test_limit_may_be_any_number(door, limit, value):
+    for name in ("age", "income"):
+        columns = door.with_column(name, maximum=limit)
+        found = door.outcome(with_cell(name, str(value)), columns=columns)
+        assert isinstance(found, str) is (value > limit), found
+
+
 def test_list_of_allowed_numbers_holds_for_numbers(door):
     columns = door.with_column("income", allowed=[5.5, 6.5, 7])
     assert door(GOOD + "1,7.0,x,1\n", columns=columns).num_rows == 3

@@ -202,6 +202,11 @@ def test_byte_that_is_no_utf8_in_a_used_column_is_refused(door, column):
     )
 
 
+def test_value_with_a_bad_byte_is_shown_wherever_it_stands(door):
+    text = door.refused((GOOD + "30,1,x,0\n" * 3000).encode() + b"\xe9,1,x,0\n")
+    assert "line 3004, column 'age', value '\\\\xe9'" in text
+
+
 def test_byte_that_is_no_windows_1252_is_refused(door):
     columns = door.with_column("note", type="category", role="feature")
     content = (GOOD + "32,1,€,1\n").encode("windows-1252") + b"33,1,a\x81,1\n"
@@ -266,7 +271,25 @@ def test_violations_of_structure_and_of_values_are_in_the_files_order(door):
     assert found == [(3, "age"), (4, None), (5, "income"), (5, "click")]
 
 
+def test_blank_line_is_no_row_even_where_every_cell_may_be_missing(door):
+    columns = {
+        name: {**rules, "missing": "drop"} for name, rules in door.contract["columns"].items()
+    }
+    rules = {"columns": columns, "max_dropped_share": 0.9}
+    assert "line 4: is blank, but rows follow it" in door.refused(GOOD + "\n" + ROW, **rules)
+    assert door(GOOD + "\n" * 9, **rules).num_rows == 2
+    assert door.metrics["rows_dropped"] == 0
+
+
+def test_line_of_a_row_that_is_too_long_is_told(door):
+    assert "line 4: is a row of more than" in door.refused(GOOD + "x" * (17 * 2**20))
+    assert "line 4: is a row of more than" in door.refused(GOOD + '1,1,"' + "x" * (17 * 2**20))
+    assert "line 4: has a cell of more than" in door.refused(GOOD + '1,1,"' + "x\n" * (17 * 2**20))
+
+
 HOSTILE = {
+    "millions_of_violations": HEADER + ",,,\n" * 3_000_000,
+    "millions_of_bad_bytes": HEADER.encode() + b"\xe9,\xe9,\xe9,\xe9\n" * 1_000_000,
     "one_field_of_10_mb": GOOD + f"30,1,{'x' * 10**7},0\n",
     "endless_line": GOOD + "x" * (40 * 2**20),
     "200_000_columns": ",".join(f"c{n}" for n in range(200_000)) + "\n",
@@ -314,6 +337,10 @@ def test_hostile_file_is_refused_within_seconds(door, content):
         (b'1,","\n', False),
         (b'1, "a"\n', False),
         (b"x" * 101, False),
+        (b"1,2\n\n3,4\n", False),
+        (b"1,2\n\r\n3,4\n", False),
+        (b"\n1,2\n", False),
+        (b"\r\n1,2\n", False),
     ],
 )
 def test_plain_piece_is_read_in_one_way_only(piece, plain):

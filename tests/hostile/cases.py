@@ -251,9 +251,20 @@ GAPS = {"age": 'missing = "impute"', "spent": 'missing = "drop"', "device": 'mis
 LENIENT = {**GAPS, "device": 'missing = "impute"', "bought": 'missing = "drop"',
            "when": 'missing = "drop"', "visitor": 'missing = "drop"',
            "words": 'missing = "impute"'}  # fmt: skip
+COUNTS = Sheet(("count", "click"), tuple((str(n), str(n % 2)) for n in range(12)))
+COUNT = """path = "data/counts.csv"
+[columns.count]
+type = "integer"
+role = "feature"
+[columns.click]
+type = "integer"
+role = "target"
+allowed = [0, 1]
+"""
 # Each contract's text and its plain file's; a case that gives the same table gives this file's.
 CONTRACTS: dict[str, tuple[str, Sheet, str]] = {
     "advertising": (BUNDLED.read_text(encoding="utf-8"), plain_advertising(), "utf-8"),
+    "counts": (COUNT, COUNTS, "utf-8"),
     "shop": (shop("shop"), plain_shop(), "utf-8"),
     "semicolon": (shop("semicolon", ";"), plain_shop(";"), "utf-8"),
     "tab": (shop("tab", "\t"), plain_shop("\t"), "utf-8"),

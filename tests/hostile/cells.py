@@ -172,7 +172,7 @@ TEXTS = {
     "jinja": "{{ 7*7 }}{% for x in y %}",
     "jinja_class": "{{ ''.__class__.__mro__ }}",
     "python_format": "{0.__class__} %s %(x)s %n",
-    "shell": "$(touch /tmp/hostile)`id`;|&",
+    "shell": "$(touch /tmp/x)`id`;|&",
     "ansi": "\x1b[31mred\x1b[0m",
     "ansi_title": "\x1b]0;owned\x07",
     "ansi_eight_bit": "\x9b31m",
@@ -219,7 +219,8 @@ TEXTS = {
 def cases() -> list[Case]:
     """Return the cases of this theme."""
     return [
-        *no_numbers(), *missing_cells(), *padded(), *ranges(), *written_otherwise(),
+        *no_numbers(), *missing_cells(), *padded(), *ranges(), *large_integers(),
+        *written_otherwise(),
         *unused_texts(), *category_texts(), *times(), *good_times(), *several(), *large(),
     ]  # fmt: skip
 
@@ -325,6 +326,19 @@ def ranges() -> Iterator[Case]:
         ("two_to_the_53_plus_1", "9007199254740993"), ("int64_maximum", "9223372036854775807"),
     ):  # fmt: skip
         yield bad_cell(f"range_integer_{name}", AGE, written)
+
+
+def large_integers() -> Iterator[Case]:
+    """Integers that a number of 64 bits with a fraction cannot hold."""
+    for name, written in (
+        ("beyond_double", str(2**53 + 1)), ("of_18_digits", "9" * 18), ("padded", f" {2**53 + 1} "),
+        ("signed", f"+{2**53 + 1}"), ("quoted", f'"{2**53 + 1}"'), ("negative", f"-{2**53 + 1}"),
+        ("leading_zeros", f"{'0' * 30}{2**53 + 1}"),
+    ):  # fmt: skip
+        yield good_cell(f"integer_{name}_kept", "count", written, int(written.strip(' "')),
+                        contract="counts")  # fmt: skip
+    for name, written in (("of_25_digits", "1" * 25), ("two_to_the_63", str(2**63))):
+        yield bad_cell(f"integer_{name}_refused", "count", written, contract="counts")
 
 
 def written_otherwise() -> Iterator[Case]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.hostile.cases import CONTRACTS, PLAIN, Case, either, refused, same
+from tests.hostile.cases import CONTRACTS, COUNTS, PLAIN, Case, either, refused, same
 
 FILE = "hostile.parquet"
 NUMBERS = ("Daily Time Spent on Site", "Area Income", "Daily Internet Usage")
@@ -180,7 +180,7 @@ def values() -> Iterator[Case]:
                       lambda column=column, value=value, kind=kind: parquet(
                           with_value(column, value, kind)), row=4, column=column, file=FILE,
                       )  # fmt: skip
-    for name, written in (("word", "thirty"), ("empty", ""), ("space", " 33"), ("na", "NA"),
+    for name, written in (("word", "thirty"), ("empty", ""), ("na", "NA"),
                           ("comma", "3,3"), ("underscore", "3_3"), ("fullwidth", "\uff13\uff13"),
                           ("formula", "=1+1"), ("ansi", "\x1b[31m")):  # fmt: skip
 
@@ -195,6 +195,22 @@ def values() -> Iterator[Case]:
 
         yield refused(f"parquet_string_age_{name}", f"Age is a string and holds {written!r}",
                       ages, column="Age", file=FILE)  # fmt: skip
+    yield either("parquet_string_age_padded", "Age is a string and holds ' 33'",
+                 lambda: parquet(changed("Age", lambda cells: pa.array(
+                     [f" {30 + n}" for n in range(len(cells))]))), column="Age", file=FILE,
+                 )  # fmt: skip
+    for name, number, kind in (
+        ("int64", 2**53 + 1, pa.int64()), ("decimal", Decimal(2**53 + 1), pa.decimal128(20, 0)),
+        ("decimal256", Decimal(10**18 - 1), pa.decimal256(50, 0)), ("text", str(2**53 + 1),
+        pa.string()), ("uint64", 2**53 + 1, pa.uint64()),
+    ):  # fmt: skip
+        columns = dict(zip(("count", "click"), zip(*COUNTS.rows, strict=True), strict=True))
+        counts = pa.array([number, *(type(number)(n) for n in columns["count"][1:])], kind)
+        clicks = pa.array([int(n) for n in columns["click"]])
+        yield same(f"parquet_beyond_double_{name}", f"an integer beyond 2^53 that is {kind}",
+                   lambda counts=counts, clicks=clicks: parquet(
+                       pa.table({"count": counts, "click": clicks})), contract="counts",
+                   file=FILE, holds=((0, "count", int(number)),))  # fmt: skip
     yield refused("parquet_decimal_age_with_fraction", "Age is a decimal and holds 33.5",
                   lambda: parquet(changed("Age", lambda cells: pa.array(
                       [Decimal("33.5")] * len(cells), pa.decimal128(10, 1)))),

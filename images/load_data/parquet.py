@@ -177,7 +177,8 @@ class ParquetReader:
         if coded:  # each text is looked at once, however often it stands in the column
             texts, long, bad = (found.take(array.indices) for found in (texts, long, bad))
         if not column.used:
-            self.escaped[column.name] += pc.sum(bad).as_py() or 0
+            if escaped := pc.sum(bad).as_py():
+                self.escaped[column.name] += escaped
             return texts, texts, [(long, LONG)]
         broken = [(long, LONG), (bad, "holds bytes that are no UTF-8")]
         return texts, without(texts, either(long, bad)), broken
@@ -189,7 +190,6 @@ class ParquetReader:
                 f"{cells} cells of the unused column {name!r} hold bytes that are no UTF-8; they "
                 "are kept escaped, as \\x and two digits"
                 for name, cells in self.escaped.items()
-                if cells
             ),
             *(
                 f"the unused column {name!r} holds no texts and no numbers; it is left empty"

@@ -264,7 +264,8 @@ class CsvReader:
                 cells[row] = printable(cell) if kept else ""
                 escaped += 1
         if not column.used:
-            self.escaped[column.name] += escaped
+            if escaped:
+                self.escaped[column.name] += escaped
             return []
         numbers = np.arange(len(cells))
         return [

@@ -262,23 +262,23 @@ def shapes() -> Iterator[Case]:
         file=FILE, heavy=True)  # fmt: skip
     yield refused(
         "parquet_bomb",
-        "ten million equal rows in a few kilobytes, a bad one at the end",
+        "four million equal rows in a few kilobytes, a bad one at the end",
         bomb,
         column="Age",
-        row=10_000_004,
+        row=4_000_004,
         file=FILE,
         heavy=True,
     )
 
 
 def bomb() -> bytes:
-    """Return a small Parquet file of ten million rows, one of the last of which is bad."""
+    """Return a small Parquet file of four million rows, one of the last of which is bad."""
     block = table().take(pa.array([n % 12 for n in range(1_000_000)], pa.int32()))
     one = pa.table({name: pa.array([block[name][0].as_py()] * 1_000_000) for name in
                     block.column_names})  # fmt: skip
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, one.schema, compression="zstd") as writer:
-        for _ in range(10):
+        for _ in range(4):
             writer.write_table(one)
         writer.write_table(with_value("Age", 121))
     return buffer.getvalue()

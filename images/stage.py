@@ -24,7 +24,6 @@ import math
 import os
 import platform
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -581,7 +580,7 @@ class Ending:
             "outputs": run.outputs if run else [],
             "metrics": run.metrics if run else {},
             "versions": versions(self.packages),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory_bytes": peak_memory(),
             "error": describe_error(error) if error else None,
         }
 
@@ -635,6 +634,18 @@ def say_last(summary: dict[str, Any]) -> None:
         print(json.dumps(summary, separators=(",", ":")), flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or its end would fail
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has held, in bytes; None where Linux does not say.
+
+    Not getrusage's ru_maxrss, which begins with the memory of the process that started this one.
+    """
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s*([0-9]+) kB$", status, re.MULTILINE):
+            return 1024 * int(found[1])
+    return None
 
 
 def describe_error(error: StageError) -> dict[str, Any]:

@@ -131,6 +131,8 @@ def test_table_written_in_any_dialect_gives_the_same_table(
 ):
     rows = [*rows, (1, 1.0, "x", 0), (1, 1.0, "x", 1)]
     names = HEADER.strip().split(",")
+    if any("\r" in note for _, _, note, _ in rows):
+        quoting = csv.QUOTE_ALL  # Python before 3.13 leaves a CR alone unquoted, which ends a row
     written = io.StringIO(newline="")
     writer = csv.writer(written, delimiter=delimiter, quoting=quoting, lineterminator=line_end)
     writer.writerow([names[place] for place in order])

@@ -38,7 +38,7 @@ def test_chart_is_drawn(visit, site: Site, kind: str, person: dict[str, str]) ->
 
 def test_timeline_has_a_line_for_each_task_that_began(visit, site: Site) -> None:
     page = visit(site, f"/runs/{RUN}").page
-    tasks = page.locator("table.stacked tbody th").all_inner_texts()
+    tasks = page.locator("section[aria-labelledby=stages] tbody th").all_inner_texts()
     assert chart(page, "data.labels") == tasks
     assert len(tasks) == 10
 

@@ -107,6 +107,6 @@ screenshots: venv ## take the README's pictures (ARGS="http://localhost:5001" fo
 	@.venv/bin/python3 scripts/screenshots.py $(ARGS)
 
 clean: ## delete what tools made in the checkout: .venv, caches, build logs; no data, no settings, no image
-	@rm -rf .venv .build .test images/monitor/static/vendor images/monitor/translations/*/LC_MESSAGES/*.mo .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .build .test images/monitor/static/vendor images/monitor/translations/*/LC_MESSAGES/*.mo .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@echo "clean: done"

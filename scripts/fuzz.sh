@@ -9,7 +9,8 @@ scripts/venv.sh
 found=.build/fuzz
 corpus=tests/hostile/corpus
 mkdir -p "$found/inputs"
-fuzz() { PYTHONPATH=images:. nice .venv/bin/python3 tests/hostile/fuzz_load_data.py "$@"; }
+# libFuzzer starts the target itself when it merges: by its name, so with the first python3 of the path.
+fuzz() { PATH=$PWD/.venv/bin:$PATH PYTHONPATH=images:. nice tests/hostile/fuzz_load_data.py "$@"; }
 
 if ! .venv/bin/python3 -c "import atheris" 2> /dev/null; then
     echo "fuzz: there is no atheris for this machine; it has builds for x86_64 Linux" >&2

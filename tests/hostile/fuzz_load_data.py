@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz the door with atheris: libFuzzer changes inputs, led by which lines of load_data they reach.
 
     PYTHONPATH=images:. python tests/hostile/fuzz_load_data.py FOUND tests/hostile/corpus

@@ -14,7 +14,7 @@ from tests.hostile.seeds import CORPUS, seeds
 from tests.images.conftest import IMAGES, ROOT
 
 KEPT = sorted(CORPUS.iterdir())
-RUNS = 5_000
+RUNS = 2_000
 
 
 @pytest.mark.parametrize("path", KEPT, ids=[path.name for path in KEPT])

@@ -18,8 +18,6 @@ VERSIONS = {
     "matplotlib": "3.11.2",
     "narwhals": "2.29.0",
     "numpy": "2.4.6",
-    "pandas": "3.1.1",
-    "pandera": "0.35.0",
     "pyarrow": "26.0.1",
     "scikit-learn": "1.9.1",
 }

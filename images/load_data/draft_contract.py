@@ -20,8 +20,7 @@ from load_data.check import Batch, Checker
 from load_data.column import Column, columns_of
 from load_data.column_facts import ColumnFacts, most_levels
 from load_data.guesses import Draft, Guess, guess_contract
-from load_data.parquet import ParquetReader
-from load_data.read import CsvReader
+from load_data.reader import open_reader
 from load_data.source import Source
 from load_data.strict import LONGEST_CELL, read_header
 from load_data.violations import Violations
@@ -162,15 +161,6 @@ def gather(source: Source, top: dict[str, str], names: list[str]) -> list[Column
     if not facts[0].rows:
         raise source.unreadable("holds a header, and no row follows it")
     return facts
-
-
-def open_reader(
-    source: Source, contract: dict[str, Any], checker: Checker
-) -> CsvReader | ParquetReader:
-    """Return load_data's reader for a file."""
-    if source.form == "Parquet":
-        return ParquetReader(source, checker)
-    return CsvReader(source, contract, checker)
 
 
 def large_pieces(batches: Iterator[Batch]) -> Iterator[dict[str, pa.Array]]:

@@ -9,8 +9,7 @@ from typing import Any
 
 from load_data.check import Checker
 from load_data.column import columns_of
-from load_data.parquet import ParquetReader
-from load_data.read import CsvReader
+from load_data.reader import open_reader
 from load_data.source import Source, UnreadableError
 from load_data.table import Table
 from load_data.violations import Violations
@@ -70,15 +69,6 @@ def read_and_check(
         found |= table.metrics()
     found["warnings"] = reader.warnings()
     return found
-
-
-def open_reader(
-    source: Source, contract: dict[str, Any], checker: Checker
-) -> CsvReader | ParquetReader:
-    """Return the reader of the source's rows; a header that breaks the contract is refused."""
-    if source.form == "Parquet":
-        return ParquetReader(source, checker)
-    return CsvReader(source, contract, checker)
 
 
 def check_parameters(run: Run, opened: dict[str, Any]) -> None:

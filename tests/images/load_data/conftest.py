@@ -13,7 +13,7 @@ import pytest
 
 from load_data.check import Checker
 from load_data.column import columns_of
-from load_data.main import open_reader
+from load_data.reader import open_reader
 from load_data.source import Source, UnreadableError
 from load_data.table import Table
 from load_data.violations import Violations

@@ -97,7 +97,7 @@ class Stack:
         path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
         return self.until(lambda: self.airflow("GET", path)["state"], {"success", "failed"})
 
-    def until(self, ask: Any, wanted: set[str]) -> str:
+    def until(self, ask: Any, wanted: set[Any]) -> str:
         """Ask again and again until the answer is one of those wanted."""
         deadline = time.monotonic() + RUN_LIMIT_SECONDS
         while (answer := ask()) not in wanted:

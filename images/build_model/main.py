@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from build_model.encode import Features, describe_features, make_encoder
+from build_model.encode import NUMERIC, Features, describe_features, make_encoder
+from build_model.out_of_core import fit_in_passes
 from stage import Run, data_refused, log, run_script
 
 SCALERS = {
@@ -20,36 +21,81 @@ SCALERS = {
         [("minmax", MinMaxScaler()), ("standard", StandardScaler())]
     ),
 }
+# What is done with missing cells so that the training rows have none.
+ALWAYS_THERE = ("refuse", "drop")
+# Numbers of the training rows that are held in memory, where they take eight bytes and their copies.
+MOST_IN_MEMORY = 2**22
+# The out-of-core solver holds the square of the number of features.
+WIDEST = 1000
 
 
 def run(run: Run) -> dict[str, Any]:
     """Write ``logistic_regression_model.pkl``, fitted on the training rows alone."""
     *names, target = run.columns("train.parquet")
-    columns = run.read_json("start_pipeline/run.json")["contract"]["columns"]
-    train = pq.read_table(run.input("train.parquet"))
-    features = describe_features(train, {name: columns[name] for name in names})
-    if all(told["encoding"] == "left_out" for told in features.values()):
-        raise data_refused("no feature has a value in the training rows; nothing is to be learned")
-
-    model = make_model(features, **run.parameters)
-    run.progress(0.1, f"fitting on {train.num_rows} rows")
-    with warnings.catch_warnings(record=True, category=ConvergenceWarning) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        model.fit(train.select(names), train[target].to_numpy())
+    contract = run.read_json("start_pipeline/run.json")["contract"]["columns"]
+    columns = {name: contract[name] for name in names}
+    with pq.ParquetFile(run.input("train.parquet")) as table:
+        rows = table.metadata.num_rows
+        run.progress(0.1, f"fitting on {rows} rows")
+        fit = fit_out_of_core if is_large(rows, columns) else fit_in_memory
+        model, features, converged = fit(table, columns, target, run)
 
     with run.output("logistic_regression_model.pkl").open("wb") as file:
         pickle.dump(model, file, protocol=5)
     classifier = model["classify"]
     return {
-        "rows": train.num_rows,
+        "rows": rows,
         "model_type": type(classifier).__name__,
         "scaler": run.parameters["scaler"],
         "inputs_of_model": int(classifier.n_features_in_),
+        "solver": "trust-exact" if fit is fit_out_of_core else classifier.solver,
         "iterations": int(classifier.n_iter_.max()),
-        "converged": not caught,
+        "converged": converged,
         "encodings": features,
-        "warnings": find_warnings(features, run.parameters["max_iter"] if caught else None),
+        "warnings": find_warnings(features, None if converged else run.parameters["max_iter"]),
     }
+
+
+def is_large(rows: int, columns: Features) -> bool:
+    """Tell whether rows are fitted out of core: many, of numbers that are always there.
+
+    ``columns`` are the features' rules of the data contract.
+    """
+    plain = all(
+        rules["type"] in NUMERIC and rules.get("missing", "refuse") in ALWAYS_THERE
+        for rules in columns.values()
+    )
+    return plain and rows * len(columns) > MOST_IN_MEMORY and len(columns) <= WIDEST
+
+
+def fit_in_memory(
+    table: pq.ParquetFile, columns: Features, target: str, run: Run
+) -> tuple[Pipeline, Features, bool]:
+    """Return the fitted Pipeline, how each feature is encoded, and whether the fit converged."""
+    train = table.read()
+    features = describe_features(train, columns)
+    if all(told["encoding"] == "left_out" for told in features.values()):
+        raise data_refused("no feature has a value in the training rows; nothing is to be learned")
+    model = make_model(features, **run.parameters)
+    with warnings.catch_warnings(record=True, category=ConvergenceWarning) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        model.fit(train.select(list(columns)), train[target].to_numpy())
+    return model, features, not caught
+
+
+def fit_out_of_core(
+    table: pq.ParquetFile, columns: Features, target: str, run: Run
+) -> tuple[Pipeline, Features, bool]:
+    """Return what ``fit_in_memory`` does, of any number of rows."""
+    features: Features = {
+        name: {"encoding": "scaled", "missing": 0, "when_missing": rules.get("missing", "refuse")}
+        for name, rules in columns.items()
+    }
+    model = make_model(features, **run.parameters)
+    converged, constant = fit_in_passes(model, table, list(columns), target, run)
+    for name, told in features.items():
+        told["constant"] = constant[name]
+    return model, features, converged
 
 
 def make_model(
@@ -69,7 +115,7 @@ def make_model(
 def is_plain(features: Features) -> bool:
     """Tell whether each feature is a number that is always there."""
     return all(
-        told["encoding"] == "scaled" and told["when_missing"] in ("refuse", "drop")
+        told["encoding"] == "scaled" and told["when_missing"] in ALWAYS_THERE
         for told in features.values()
     )
 

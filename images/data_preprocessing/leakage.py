@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_preprocessing.batches import column_groups, is_number, read_batches
+from batches import column_groups, is_number, read_batches
 from data_preprocessing.count import Counts
 from stage import one_line
 

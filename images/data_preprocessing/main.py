@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_preprocessing.batches import read_batches
+from batches import read_batches
 from data_preprocessing.describe import describe_table
 from data_preprocessing.leakage import find_warnings
 from stage import Run, data_refused, run_script

@@ -1,65 +1,95 @@
-"""The evaluation's figures, by scikit-learn's own displays."""
+"""The evaluation's figures."""
 
+import os
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-import numpy as np
-import pyarrow as pa
-from matplotlib.axes import Axes
-from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
-from sklearn.pipeline import Pipeline
+# The image holds matplotlib's list of fonts, which it looks for in a folder that it can write to.
+if "FONT_LIST" in os.environ:
+    shutil.copytree(os.environ["FONT_LIST"], os.environ["MPLCONFIGDIR"], dirs_exist_ok=True)
 
-from evaluate_model.weights import largest_weights
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # The salt and the missing date make the same model give the same bytes.
 HASH_SALT = "evaluate_model"
-MOST_WEIGHTS = 20
+# More points than a figure has pixels change nothing that is seen.
+MOST_POINTS = 2000
+
+Curve = tuple[np.ndarray, np.ndarray]
 
 
 def draw_figures(
-    model: Pipeline,
-    rows: pa.Table,
-    truth: np.ndarray,
-    calibration: list[dict[str, Any]],
+    *,
+    roc: Curve,
+    precision_recall: Curve,
+    measured: dict[str, Any],
+    weights: list[tuple[str, float]],
     output: Callable[[str], Path],
 ) -> None:
     """Write each figure below ``figures/`` as SVG and as PNG.
 
-    ``rows`` are the raw test rows, ``truth`` their classes of shape (rows,), ``calibration`` the
-    bins of ``metrics.json``; ``output`` gives the path for an output's name.
+    ``roc`` holds rates of false and of true positives, ``precision_recall`` recall and precision,
+    each of shape (points,); ``measured`` is ``metrics.json``, ``weights`` what ``largest_weights``
+    returns; ``output`` gives the path for an output's name.
     """
-    probability = model.predict_proba(rows)[:, 1]
-    predicted = model.predict(rows)
     drawings: dict[str, Callable[[Axes], object]] = {
-        "roc_curve": lambda ax: RocCurveDisplay.from_predictions(
-            truth, probability, ax=ax, plot_chance_level=True, name="model"
+        "roc_curve": lambda ax: draw_roc(*thin(*roc), measured["roc_auc"], ax),
+        "precision_recall_curve": lambda ax: draw_precision_recall(
+            *thin(*precision_recall), measured["average_precision"], measured["positive_share"], ax
         ),
-        "precision_recall_curve": lambda ax: PrecisionRecallDisplay.from_predictions(
-            truth, probability, ax=ax, plot_chance_level=True, name="model"
-        ),
-        "calibration_curve": lambda ax: draw_calibration(calibration, ax),
-        "confusion_matrix": lambda ax: ConfusionMatrixDisplay.from_predictions(
-            truth, predicted, ax=ax, cmap="Blues", colorbar=False
-        ),
-        "coefficients": lambda ax: draw_coefficients(model, ax),
+        "calibration_curve": lambda ax: draw_calibration(measured["calibration"], ax),
+        "confusion_matrix": lambda ax: draw_confusion(np.array(measured["confusion_matrix"]), ax),
+        "coefficients": lambda ax: draw_coefficients(weights, ax),
     }
-    mpl.use("Agg")
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcParams["svg.hashsalt"] = HASH_SALT
         # Names and levels come from the file: a dollar is a dollar, and no font has all letters.
         mpl.rcParams["text.parse_math"] = False
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         for name, draw in drawings.items():
-            figure, ax = plt.subplots(figsize=(6, 4.5), layout="constrained")
-            draw(ax)
-            ax.set_title(name.replace("_", " ").capitalize())
+            figure = Figure(figsize=(6, 4.5))
+            draw(figure.add_subplot())
+            # Once for both files; as the figure's own engine it would be asked for each again.
+            ConstrainedLayoutEngine().execute(figure)
             figure.savefig(output(f"figures/{name}.svg"), metadata={"Date": None})
             figure.savefig(output(f"figures/{name}.png"), dpi=120)
-            plt.close(figure)
+
+
+def thin(x: np.ndarray, y: np.ndarray) -> Curve:
+    """Return a curve with no more than ``MOST_POINTS`` points, at even distances along it."""
+    if len(x) <= MOST_POINTS:
+        return x, y
+    length = np.append(0, np.hypot(np.diff(x), np.diff(y)).cumsum())
+    places = np.searchsorted(length, np.linspace(0, length[-1], MOST_POINTS))
+    places = np.unique(places.clip(max=len(x) - 1))
+    return x[places], y[places]
+
+
+def draw_roc(false_rate: np.ndarray, true_rate: np.ndarray, area: float, ax: Axes) -> None:
+    """Draw the receiver operating characteristic beside that of chance."""
+    ax.plot(false_rate, true_rate, label=f"model (AUC = {area:.4f})")
+    ax.plot([0, 1], [0, 1], "k--", label="chance (AUC = 0.5)")
+    ax.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate")
+    ax.set(aspect="equal")
+    ax.legend(loc="lower right")
+
+
+def draw_precision_recall(
+    recall: np.ndarray, precision: np.ndarray, average: float, share: float, ax: Axes
+) -> None:
+    """Draw the precision over the recall beside that of chance, which is the share of clicks."""
+    ax.plot(recall, precision, drawstyle="steps-post", label=f"model (AP = {average:.4f})")
+    ax.plot([0, 1], [share, share], "k--", label=f"chance (AP = {share:.4f})")
+    ax.set(title="Precision-recall curve", xlabel="recall", ylabel="precision", aspect="equal")
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    ax.legend(loc="lower left")
 
 
 def draw_calibration(calibration: list[dict[str, Any]], ax: Axes) -> None:
@@ -71,14 +101,25 @@ def draw_calibration(calibration: list[dict[str, Any]], ax: Axes) -> None:
     end = max(*predicted, *observed) * 1.05
     ax.plot([0, end], [0, end], "k:", label="perfectly calibrated")
     ax.plot(predicted, observed, "s-", label="model")
-    ax.set(xlabel="mean predicted probability", ylabel="share of clicks", aspect="equal")
+    ax.set(title="Calibration curve", aspect="equal")
+    ax.set(xlabel="mean predicted probability", ylabel="share of clicks")
     ax.legend(loc="upper left")
 
 
-def draw_coefficients(model: Pipeline, ax: Axes) -> None:
+def draw_confusion(counts: np.ndarray, ax: Axes) -> None:
+    """Draw the confusion matrix: the true class in its rows, the predicted one in its columns."""
+    ax.imshow(counts, cmap="Blues")
+    for (row, column), rows in np.ndenumerate(counts):
+        color = "white" if rows > counts.max() / 2 else "black"
+        ax.text(column, row, f"{rows:,}", ha="center", va="center", color=color)
+    ax.set(title="Confusion matrix", xlabel="predicted class", ylabel="true class")
+    ax.set(xticks=[0, 1], yticks=[0, 1])
+
+
+def draw_coefficients(weights: list[tuple[str, float]], ax: Axes) -> None:
     """Draw the classifier's largest weights, in log-odds per unit of the scaled feature."""
-    names, weights = zip(*largest_weights(model, MOST_WEIGHTS), strict=True)
-    ax.barh(range(len(names)), weights, tick_label=names)
+    names, lengths = zip(*weights, strict=True)
+    ax.barh(range(len(names)), lengths, tick_label=names)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.invert_yaxis()
-    ax.set_xlabel("weight (log-odds per unit of the scaled feature)")
+    ax.set(title="Coefficients", xlabel="weight (log-odds per unit of the scaled feature)")

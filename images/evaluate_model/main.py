@@ -4,98 +4,130 @@ import pickle
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.stats import binomtest
 from sklearn import metrics
-from sklearn.pipeline import Pipeline
 
 from evaluate_model.figures import draw_figures
+from evaluate_model.scores import Scores, count_right, score
+from evaluate_model.weights import largest_weights
 from stage import Run, StageError, run_script
 
 INTERVAL_LEVEL = 0.95
 CALIBRATION_BINS = 10
+MOST_WEIGHTS = 20
 
 
 def run(run: Run) -> dict[str, Any]:
     """Write ``metrics.json`` and ``figures/``; a model that misses the gate ends in 80."""
     *features, target = run.columns("test.parquet")
-    train = pq.read_table(run.input("train.parquet"))
-    test = pq.read_table(run.input("test.parquet"))
     # Only build_model of this very run writes this file, and its sha256 was checked.
     model = pickle.loads(run.input("logistic_regression_model.pkl").read_bytes())
+    with pq.ParquetFile(run.input("train.parquet")) as train:
+        train_right, train_classes = count_right(model, train, features, target)
+    run.progress(0.4, "scoring the test rows")
+    with pq.ParquetFile(run.input("test.parquet")) as test:
+        scores = score(model, test, features, target)
 
-    measured = measure(model, train, test, features, target)
+    curves = find_curves(scores)
+    measured = measure(scores, curves, train_right, train_classes)
     measured["gate"] = judge(measured, **run.parameters)
     run.write_json("metrics.json", measured)
 
-    run.progress(0.5, "drawing the figures")
-    truth = test[target].to_numpy()
-    draw_figures(model, test.select(features), truth, measured["calibration"], run.output)
-
-    run.metrics = {"rows": test.num_rows, **measured}
+    run.progress(0.8, "drawing the figures")
+    draw_figures(
+        **curves,
+        measured=measured,
+        weights=largest_weights(model, MOST_WEIGHTS),
+        output=run.output,
+    )
+    run.metrics = {"rows": measured["test_rows"], **measured}
     if not measured["gate"]["passed"]:
         raise StageError(80, "; ".join(measured["gate"]["reasons"]))
     return run.metrics
 
 
+def find_curves(scores: Scores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return ``roc``, rates of false and true positives, and ``precision_recall``.
+
+    The latter holds recall, which rises, and precision; each array has shape (points,).
+    """
+    rows = {"sample_weight": scores.weights}
+    false_rate, true_rate, _ = metrics.roc_curve(scores.truth, scores.probability, **rows)
+    precision, recall, _ = metrics.precision_recall_curve(
+        scores.truth, scores.probability, drop_intermediate=True, **rows
+    )
+    return {"roc": (false_rate, true_rate), "precision_recall": (recall, precision)}
+
+
 def measure(
-    model: Pipeline, train: pa.Table, test: pa.Table, features: list[str], target: str
+    scores: Scores, curves: dict[str, Any], train_right: int, train_classes: np.ndarray
 ) -> dict[str, Any]:
     """Return the metrics of ``metrics.json``: all on the test rows but for ``train_*``.
 
     The class 1 is the positive one, a click. The interval of the accuracy is Wilson's. The baseline
     of the log loss is that of always predicting the share of clicks of the training rows.
     """
-    truth, train_truth = test[target].to_numpy(), train[target].to_numpy()
-    probability = model.predict_proba(test.select(features))[:, 1]
-    predicted = model.predict(test.select(features))
-    right = int((predicted == truth).sum())
-    interval = binomtest(right, len(truth)).proportion_ci(INTERVAL_LEVEL, method="wilson")
+    rows = {"sample_weight": scores.weights}
+    truth, predicted, probability = scores.truth, scores.predicted, scores.probability
+    confusion = metrics.confusion_matrix(truth, predicted, **rows).astype(int)
+    classes, right = confusion.sum(axis=1), int(confusion.trace())
+    test_rows, share = int(classes.sum()), train_classes[1] / train_classes.sum()
+    interval = binomtest(right, test_rows).proportion_ci(INTERVAL_LEVEL, method="wilson")
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        truth, predicted, average="binary", zero_division=0.0, **rows
+    )
     return {
-        "accuracy": metrics.accuracy_score(truth, predicted),
-        "roc_auc": metrics.roc_auc_score(truth, probability),
-        "average_precision": metrics.average_precision_score(truth, probability),
-        "log_loss": metrics.log_loss(truth, probability),
-        "baseline_log_loss": metrics.log_loss(truth, np.full(len(truth), train_truth.mean())),
-        "brier_score": metrics.brier_score_loss(truth, probability),
-        "precision": metrics.precision_score(truth, predicted, zero_division=0.0),
-        "recall": metrics.recall_score(truth, predicted),
-        "f1": metrics.f1_score(truth, predicted, zero_division=0.0),
-        "confusion_matrix": metrics.confusion_matrix(truth, predicted).tolist(),
+        "accuracy": right / test_rows,
+        "roc_auc": metrics.auc(*curves["roc"]),
+        "average_precision": metrics.average_precision_score(truth, probability, **rows),
+        "log_loss": metrics.log_loss(truth, probability, **rows),
+        "baseline_log_loss": metrics.log_loss([0, 1], [share, share], sample_weight=classes),
+        "brier_score": metrics.brier_score_loss(truth, probability, **rows),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "confusion_matrix": confusion.tolist(),
         "accuracy_interval": [interval.low, interval.high],
         "interval_level": INTERVAL_LEVEL,
-        "baseline_accuracy": majority_accuracy(train_truth, truth),
-        "train_accuracy": model.score(train.select(features), train_truth),
-        "train_rows": train.num_rows,
-        "test_rows": test.num_rows,
-        "positive_share": float(truth.mean()),
-        "calibration": calibrate(truth, probability),
+        "baseline_accuracy": classes[np.argmax(train_classes)] / test_rows,
+        "train_accuracy": train_right / int(train_classes.sum()),
+        "train_rows": int(train_classes.sum()),
+        "test_rows": test_rows,
+        "positive_share": classes[1] / test_rows,
+        "calibration": calibrate(scores),
     }
 
 
-def calibrate(truth: np.ndarray, probability: np.ndarray) -> list[dict[str, Any]]:
+def calibrate(scores: Scores) -> list[dict[str, Any]]:
     """Return bins of rows with like probabilities: how many, the mean predicted, the observed.
 
-    Both arrays have shape (rows,). The bins hold about equally many rows, so that they also tell
-    rare clicks apart; rows of one probability are in one bin.
+    The bins hold about equally many rows, so that they also tell rare clicks apart; rows of one
+    probability are in one bin.
     """
-    edges = np.unique(np.quantile(probability, np.linspace(0, 1, CALIBRATION_BINS + 1)))
+    truth, probability = scores.truth, scores.probability
+    weights = np.ones(len(truth)) if scores.weights is None else scores.weights
+    edges = np.unique(find_quantiles(scores, np.linspace(0, 1, CALIBRATION_BINS + 1)))
     bins = np.searchsorted(edges[1:-1], probability)
+    rows = np.bincount(bins, weights)
+    predicted, observed = (np.bincount(bins, weights * of) for of in (probability, truth))
     return [
         {
-            "rows": int((bins == place).sum()),
-            "predicted": float(probability[bins == place].mean()),
-            "observed": float(truth[bins == place].mean()),
+            "rows": int(rows[place]),
+            "predicted": float(predicted[place] / rows[place]),
+            "observed": float(observed[place] / rows[place]),
         }
-        for place in np.unique(bins)
+        for place in np.flatnonzero(rows)
     ]
 
 
-def majority_accuracy(train: np.ndarray, test: np.ndarray) -> float:
-    """Return the accuracy of always answering the class that most training rows have."""
-    classes, counts = np.unique(train, return_counts=True)
-    return float((test == classes[np.argmax(counts)]).mean())
+def find_quantiles(scores: Scores, shares: np.ndarray) -> np.ndarray:
+    """Return the probabilities below which these shares of the rows are, shape (shares,)."""
+    if scores.weights is None:
+        return np.quantile(scores.probability, shares)
+    return np.quantile(
+        scores.probability, shares, weights=scores.weights, method="inverted_cdf"
+    )
 
 
 def judge(measured: dict[str, Any], *, min_accuracy: float, min_roc_auc: float) -> dict[str, Any]:

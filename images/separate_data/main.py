@@ -1,12 +1,20 @@
 """Separate the rows into a training part and a test part."""
 
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from separate_data.split import Parts, split_at_random, split_by_group, split_by_time
+from batches import open_writer, read_batches
+from separate_data.duplicates import Duplicates, encode
+from separate_data.split import split_at_random, split_by_group, split_by_time
 from stage import Run, data_refused, run_script
 
 FEWEST_OF_A_CLASS = 10
@@ -16,40 +24,40 @@ LARGEST_DIFFERENCE = 0.05
 def run(run: Run) -> dict[str, Any]:
     """Write ``train.parquet`` and ``test.parquet``: each row of the features in exactly one."""
     opened = run.read_json("start_pipeline/run.json")
-    table = pq.read_table(run.input("features.parquet"), columns=run.columns("features.parquet"))
-    target = opened["target"]
-    features = table.select([*opened["features"], target])
+    names, target = [*opened["features"], opened["target"]], opened["target"]
+    with pq.ParquetFile(run.input("features.parquet")) as table:
+        in_test, told = separate(table, opened, **run.parameters)
+        run.progress(0.3, "writing both parts")
+        paths = {part: run.output(f"{part}.parquet") for part in ("train", "test")}
+        written = write_parts(table, names, target, in_test, paths)
 
-    rows, told = separate(table, opened, **run.parameters)
-    parts = {"train": features.take(rows[0]), "test": features.take(rows[1])}
     metrics = {
-        "rows": table.num_rows,
+        "rows": len(in_test),
         "split": run.parameters["split"],
-        **{f"{name}_rows": part.num_rows for name, part in parts.items()},
-        **{f"{name}_classes": class_counts(part[target]) for name, part in parts.items()},
-        "duplicate_rows_across": count_duplicates(features.drop_columns(target), rows),
+        **{f"{part}_rows": classes.total() for part, classes in written["classes"].items()},
+        **{f"{part}_classes": as_text(classes) for part, classes in written["classes"].items()},
+        "duplicate_rows_across": written["duplicates"],
         **told,
     }
-    for name, part in parts.items():
-        if len(metrics[f"{name}_classes"]) < 2:
+    for part in paths:
+        if len(metrics[f"{part}_classes"]) < 2:
             other = "stratify true" if run.parameters["split"] == "random" else "another split"
             raise data_refused(
-                f"the {name} part of {part.num_rows} rows holds one class only; "
+                f"the {part} part of {metrics[f'{part}_rows']} rows holds one class only; "
                 f"it takes more rows, another test_size, or {other}"
             )
-        pq.write_table(part, run.output(f"{name}.parquet"), compression="zstd")
     return {**metrics, "warnings": find_warnings(metrics, run.parameters["test_size"])}
 
 
 def separate(
-    table: pa.Table, opened: dict[str, Any], *, split: str, test_size: float, **drawn: Any
-) -> tuple[Parts, dict[str, Any]]:
-    """Return the row numbers of both parts, and what the report says of this split.
+    table: pq.ParquetFile, opened: dict[str, Any], *, split: str, test_size: float, **drawn: Any
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return which rows are the test's, shape (rows,), and what the report says of this split.
 
     ``drawn`` holds ``random_state`` and ``stratify``. A split by a column that the data contract
     does not name is refused (65).
     """
-    target = table[opened["target"]].to_numpy()
+    target = read_column(table, opened["target"], lambda part: part.to_numpy().astype(np.int8))
     if split == "random":
         return split_at_random(target, test_size=test_size, **drawn), {}
     column = opened.get(split)
@@ -59,13 +67,53 @@ def separate(
             f'write role = "{split}" for one column of {opened["contract"]["path"]}'
         )
     if split == "time":
-        times = table[column].to_numpy()
-        rows = split_by_time(times, test_size=test_size)
-        return rows, {"boundary": describe_moment(times[rows[1]].min(), table[column].type)}
-    groups = encode(table[column])
-    rows = split_by_group(groups, target, test_size=test_size, **drawn)
-    sizes = [len(np.unique(groups[part])) for part in rows]
-    return rows, {"groups": sum(sizes), "train_groups": sizes[0], "test_groups": sizes[1]}
+        times = read_column(table, column, lambda part: part.to_numpy(zero_copy_only=False))
+        in_test = split_by_time(times, test_size=test_size)
+        kind = table.schema_arrow.field(column).type
+        return in_test, {"boundary": describe_moment(times[in_test].min(), kind)}
+    groups = read_column(table, column, encode)
+    in_test = split_by_group(groups, target, test_size=test_size, **drawn)
+    sizes = [len(np.unique(groups[part])) for part in (~in_test, in_test)]
+    return in_test, {"groups": sum(sizes), "train_groups": sizes[0], "test_groups": sizes[1]}
+
+
+def read_column(
+    table: pq.ParquetFile, column: str, convert: Callable[[pa.Array], np.ndarray]
+) -> np.ndarray:
+    """Return a column of the table as an array of shape (rows,)."""
+    parts = [convert(batch.column(0)) for batch in read_batches(table, [column])]
+    return np.concatenate(parts) if parts else np.array([])
+
+
+def write_parts(
+    table: pq.ParquetFile, names: list[str], target: str, in_test: np.ndarray, paths: dict[str, Path]
+) -> dict[str, Any]:
+    """Write the rows of both parts in the table's order; ``in_test`` has shape (rows,).
+
+    Returns each part's number of rows by class, and the number of test rows that are training
+    rows too.
+    """
+    schema = pa.schema([table.schema_arrow.field(name) for name in names])
+    classes: dict[str, Counter[Any]] = {part: Counter() for part in paths}
+    with ExitStack() as open_files:
+        writers = {
+            part: open_files.enter_context(open_writer(path, schema))
+            for part, path in paths.items()
+        }
+        scratch = open_files.enter_context(
+            tempfile.TemporaryDirectory(dir=paths["test"].parent)
+        )
+        duplicates = Duplicates(Path(scratch), len(in_test))
+        first = 0
+        for batch in read_batches(table, names):
+            chosen = in_test[first : first + batch.num_rows]
+            first += batch.num_rows
+            duplicates.add(batch.drop_columns(target), chosen)
+            for part, rows in (("train", ~chosen), ("test", chosen)):
+                kept = batch.filter(pa.array(rows))
+                writers[part].write_batch(kept.cast(schema))
+                classes[part].update(count_classes(kept[target]))
+        return {"classes": classes, "duplicates": duplicates.count()}
 
 
 def describe_moment(moment: np.generic, kind: pa.DataType) -> str | float | int:
@@ -76,39 +124,14 @@ def describe_moment(moment: np.generic, kind: pa.DataType) -> str | float | int:
     return value
 
 
-def class_counts(target: pa.ChunkedArray) -> dict[str, int]:
-    """Return how many rows each class has, keyed by the class as text."""
-    counts = sorted(target.value_counts().to_pylist(), key=lambda count: str(count["values"]))
-    return {str(count["values"]): count["counts"] for count in counts}
+def count_classes(target: pa.Array) -> dict[Any, int]:
+    """Return how many rows each class has."""
+    return {count["values"]: count["counts"] for count in pc.value_counts(target).to_pylist()}
 
 
-def encode(column: pa.ChunkedArray) -> np.ndarray:
-    """Return 64 bits for each value of a column, shape (rows,): the same for equal values."""
-    if column.type in (pa.int64(), pa.float64()):
-        numbers: np.ndarray = column.to_numpy() + 0  # -0.0 becomes 0.0; a missing number is NaN
-        return numbers.view(np.uint64)
-    codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
-    bits: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.uint64)
-    return bits
-
-
-def count_duplicates(features: pa.Table, rows: Parts) -> int:
-    """Return how many test rows have the feature values of some training row.
-
-    Rows are compared by 64 bits mixed of all their values, column by column, as splitmix64 does
-    (https://prng.di.unimi.it/splitmix64.c): a table of all distinct rows would need far more
-    memory, and two of a million different rows have the same bits once in 10 million tables.
-    """
-    bits = np.zeros(features.num_rows, np.uint64)
-    for column in features.columns:
-        bits = (bits + encode(column)) * np.uint64(0x9E3779B97F4A7C15)
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        bits ^= bits >> np.uint64(31)
-    train, test = (np.sort(bits[numbers]) for numbers in rows)
-    # How often each test row stands among the training rows; np.isin takes ten times as long.
-    found = np.searchsorted(train, test, "right") - np.searchsorted(train, test, "left")
-    return int(np.count_nonzero(found))
+def as_text(classes: Counter[Any]) -> dict[str, int]:
+    """Return counts with the classes as text, which JSON's keys are, in their order."""
+    return dict(sorted((str(name), count) for name, count in classes.items()))
 
 
 def find_warnings(metrics: dict[str, Any], test_size: float) -> list[str]:

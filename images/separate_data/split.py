@@ -1,25 +1,31 @@
-"""The ways to separate rows: at random, by time, by group. Each returns numbers of rows."""
+"""The ways to separate rows: at random, by time, by group. Each returns which rows are the test's.
+
+What is returned has shape (rows,) and is true for the rows of the test part.
+"""
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from stage import data_refused
 
+# A permutation of all rows takes several times the memory of the rows' numbers.
+MOST_AT_ONCE = 2**20
 # Groups differ in size: of so many draws, the one whose test part is nearest to what is asked.
 GROUP_DRAWS = 20
-
-Parts = tuple[np.ndarray, np.ndarray]
 
 
 def split_at_random(
     target: np.ndarray, *, test_size: float, random_state: int, stratify: bool
-) -> Parts:
-    """Return the row numbers of the training part and of the test part.
+) -> np.ndarray:
+    """Draw the test part as ``train_test_split`` of scikit-learn does, of many rows in blocks.
 
-    ``target`` has shape (rows,). Too few rows to split are refused (65).
+    ``target`` (0 and 1) has shape (rows,). Too few rows to split are refused (65).
     """
+    if len(target) > MOST_AT_ONCE:
+        strata = target if stratify else np.zeros_like(target)
+        return draw_in_blocks(strata, test_size=test_size, random_state=random_state)
     try:
-        train_rows, test_rows = train_test_split(
+        _, test_rows = train_test_split(
             np.arange(len(target)),
             test_size=test_size,
             random_state=random_state,
@@ -27,11 +33,31 @@ def split_at_random(
         )
     except ValueError as error:
         raise data_refused(f"the {len(target)} rows cannot be separated: {error}") from None
-    return train_rows, test_rows
+    return mask_of(test_rows, len(target))
 
 
-def split_by_time(times: np.ndarray, *, test_size: float) -> Parts:
-    """Return the older rows, then the newest ones, of which there are about ``test_size``.
+def draw_in_blocks(strata: np.ndarray, *, test_size: float, random_state: int) -> np.ndarray:
+    """Draw about ``test_size`` of each stratum from each block of ``MOST_AT_ONCE`` rows.
+
+    A block gives each stratum's share, rounded so that the shares of all blocks so far add up to
+    within one row; a random start makes each row of a small stratum as likely as any other.
+    """
+    generator = np.random.default_rng(random_state)
+    start = generator.random(2)
+    seen, given = np.zeros(2, int), np.zeros(2, int)
+    in_test = np.zeros(len(strata), bool)
+    for first in range(0, len(strata), MOST_AT_ONCE):
+        for stratum in (0, 1):
+            rows = first + np.flatnonzero(strata[first : first + MOST_AT_ONCE] == stratum)
+            seen[stratum] += len(rows)
+            wanted = int(seen[stratum] * test_size + start[stratum]) - given[stratum]
+            given[stratum] += wanted
+            in_test[generator.permutation(rows)[:wanted]] = True
+    return in_test
+
+
+def split_by_time(times: np.ndarray, *, test_size: float) -> np.ndarray:
+    """Take the newest rows, about ``test_size`` of all, for the test.
 
     ``times`` has shape (rows,). No moment is in both parts: the cut between two moments is the one
     that comes nearest to the share. Rows that are all of one moment are refused (65).
@@ -41,29 +67,36 @@ def split_by_time(times: np.ndarray, *, test_size: float) -> Parts:
         raise data_refused(f"all {len(times)} rows are of one moment; no time separates them")
     shares_from = counts[::-1].cumsum()[::-1] / len(times)
     first_of_test = moments[1:][np.abs(shares_from[1:] - test_size).argmin()]
-    newest = times >= first_of_test
-    return np.flatnonzero(~newest), np.flatnonzero(newest)
+    newest: np.ndarray = times >= first_of_test
+    return newest
 
 
 def split_by_group(
     groups: np.ndarray, target: np.ndarray, *, test_size: float, random_state: int, stratify: bool
-) -> Parts:
-    """Return row numbers of both parts, all rows of a group in one of them.
+) -> np.ndarray:
+    """Draw whole groups for the test.
 
     ``groups`` and ``target`` (0 and 1) have shape (rows,). With ``stratify`` the part's share of
     the clicks counts as much as its share of the rows. Too few groups are refused (65).
     """
 
-    def distance(parts: Parts) -> float:
-        test = target[parts[1]]
+    def distance(test_rows: np.ndarray) -> float:
+        test = target[test_rows]
         rows = abs(len(test) / len(target) - test_size)
         clicks = abs(test.sum() / max(1, target.sum()) - test_size) if stratify else 0.0
         return float(rows + clicks)
 
     draws = GroupShuffleSplit(GROUP_DRAWS, test_size=test_size, random_state=random_state)
     try:
-        parts: Parts = min(draws.split(target, groups=groups), key=distance)
+        nearest = min((test for _, test in draws.split(target, groups=groups)), key=distance)
     except ValueError as error:
         count = len(np.unique(groups))
         raise data_refused(f"the {count} groups cannot be separated: {error}") from None
-    return parts
+    return mask_of(nearest, len(target))
+
+
+def mask_of(rows: np.ndarray, total: int) -> np.ndarray:
+    """Return an array of ``total`` values that is true at these places."""
+    mask = np.zeros(total, bool)
+    mask[rows] = True
+    return mask

@@ -1,6 +1,7 @@
-"""Read a table in parts of bounded size, whatever its number of rows and columns."""
+"""Tables of any size, in parts of bounded size: how every stage reads and writes them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +26,16 @@ def column_groups(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[st
     """
     size = max(1, CELLS // max(1, table.metadata.num_rows))
     return (columns[start : start + size] for start in range(0, len(columns), size))
+
+
+def open_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return what writes a table; each batch that it is given becomes a row group.
+
+    Equal values are looked for where there are some: fractions hardly repeat, and to find that out
+    takes as long as all the rest of the writing.
+    """
+    repeating = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    return pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating)
 
 
 def is_number(kind: pa.DataType) -> bool:

@@ -1,6 +1,6 @@
 """Describe each column of a table: how many values, how spread, which are the most frequent.
 
-Numbers are held a whole column at a time, eight bytes a value; all else is counted as it is read.
+All is counted as it is read, with no more different values of a column held than a bounded number.
 """
 
 import math
@@ -18,6 +18,8 @@ from batches import column_groups, is_number, read_batches
 from data_preprocessing.count import Counts, as_text
 from stage import one_line
 
+COUNTED_AT_ONCE = 2**19
+MOST_DISTINCT = 2**19
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MEASURES = ("minimum", "maximum", "mean", "std")
 TOP = 10
@@ -25,36 +27,102 @@ SHOWN = 80
 
 
 class Numbers:
-    """A column of numbers, held whole."""
+    """A column of numbers: how often each stands in it, rounded where too many are different."""
 
     def __init__(self) -> None:
-        self.parts: list[np.ndarray] = []
-        self.total = 0
+        self.total = self.counted = 0
+        self.mean = self.squares = 0.0  # the latter: the sum of the squared distances from it
+        self.ends: list[np.generic] = []
+        self.values = np.array([])
+        self.rows = np.array([], int)
+        self.dropped_bits = 0
+        self.waiting: list[np.ndarray] = []
 
     def add(self, array: pa.Array) -> None:
         """Take a part of the column; what is missing is null, or no number."""
         values = array.drop_null().to_numpy()
-        self.parts.append(values[~np.isnan(values)])
-        self.total += len(self.parts[-1])
+        values = values[~np.isnan(values)]
+        self.waiting.append(values)
+        self.total += len(values)
+        if self.total - self.counted >= COUNTED_AT_ONCE:
+            self.count()
+
+    def count(self) -> None:
+        """Count the values that wait."""
+        values = np.concatenate(self.waiting)
+        self.waiting = []
+        if not len(values):
+            return
+        least, most = self.ends or (values[0], values[0])
+        self.ends = [min(least, values.min()), max(most, values.max())]
+        if self.dropped_bits:
+            self.add_moments(values, np.ones(len(values)))
+            self.add_counts(*count_values(self.rounded(values)))
+            return
+        values, rows = count_values(values)
+        self.add_moments(values, rows)
+        self.add_counts(values, rows)
+        while len(self.values) > MOST_DISTINCT:
+            self.dropped_bits += 4
+            rounded = self.rounded(self.values)
+            first = np.flatnonzero(np.append(True, rounded[1:] != rounded[:-1]))
+            self.values, self.rows = rounded[first], np.add.reduceat(self.rows, first)
+
+    def rounded(self, values: np.ndarray) -> np.ndarray:
+        """Return values towards 0 by ``dropped_bits`` bits, shape (rows,)."""
+        bits = values.astype(float).view(np.int64)
+        kept: np.ndarray = (bits >> self.dropped_bits << self.dropped_bits).view(float)
+        return kept
+
+    def add_moments(self, values: np.ndarray, rows: np.ndarray) -> None:
+        """Add rows with these values to mean and squares (Chan, Golub and LeVeque 1983)."""
+        with np.errstate(all="ignore"):  # values at the ends of what a number can be
+            mean = np.average(values, weights=rows)
+            squares = (values - mean) ** 2 @ rows
+            distance, before, more = mean - self.mean, self.counted, rows.sum()
+            self.counted += int(more)
+            self.mean += distance * more / self.counted
+            self.squares += squares + distance**2 * before * more / self.counted
+
+    def add_counts(self, values: np.ndarray, rows: np.ndarray) -> None:
+        """Add the counts of more values, which rise."""
+        both = np.union1d(self.values, values) if len(self.values) else values
+        counts = np.zeros(len(both), int)
+        for some, times in ((self.values, self.rows), (values, rows)):
+            counts[np.searchsorted(both, some)] += times
+        self.values, self.rows = both, counts
 
     def describe(self) -> dict[str, Any]:
         """Return what the numbers tell; null where no finite number can.
 
-        The standard deviation is that of the numbers themselves, no estimate of another's.
+        The standard deviation is that of the numbers themselves, no estimate of another's. Of more
+        different numbers than ``MOST_DISTINCT``, which are not counted, the quantiles are rounded.
         """
+        if self.waiting:
+            self.count()
         if not self.total:
             quantiles = dict.fromkeys(map(str, QUANTILES))
             return {"distinct": 0, **dict.fromkeys(MEASURES), "quantiles": quantiles}
-        values = np.concatenate(self.parts)
-        values.sort()
-        with np.errstate(all="ignore"):  # values at the ends of what a number can be
-            measures = (values[0], values[-1], values.mean(), values.std())
-            quantiles = np.quantile(values, QUANTILES)
+        with np.errstate(all="ignore"):
+            std = np.sqrt(self.squares / self.total)
+            quantiles = self.find_quantiles()
+        measures = (*self.ends, np.float64(self.mean), std)
         return {
-            "distinct": 1 + int(np.count_nonzero(values[1:] != values[:-1])),
+            "distinct": None if self.dropped_bits else len(self.values),
             **{name: finite(value) for name, value in zip(MEASURES, measures, strict=True)},
             "quantiles": {str(q): finite(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
         }
+
+    def find_quantiles(self) -> np.ndarray:
+        """Return the quantiles, between two numbers in proportion, shape (quantiles,)."""
+        places = np.array(QUANTILES) * (self.total - 1)
+        last = self.rows.cumsum() - 1
+        low, high = (
+            self.values[np.searchsorted(last, end(places))].astype(float)
+            for end in (np.floor, np.ceil)
+        )
+        between: np.ndarray = low + (high - low) * (places - np.floor(places))
+        return between
 
 
 class Values:
@@ -94,8 +162,11 @@ def describe_table(
     ``rules`` are the columns of the data contract; ``progress`` is told the share that is done.
     """
     columns: dict[str, dict[str, Any]] = {}
-    with pq.ParquetFile(path) as table:
-        schema, rows = table.schema_arrow, table.metadata.num_rows
+    schema = pq.read_schema(path)
+    # As the file has them: each text of a row group once, and the rows' places among them.
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    with pq.ParquetFile(path, read_dictionary=texts) as table:
+        rows = table.metadata.num_rows
         for names in column_groups(table, schema.names):
             group = {name: start_column(schema.field(name).type) for name in names}
             for batch in read_batches(table, names):
@@ -109,9 +180,17 @@ def describe_table(
                     top = most_frequent(table, name, column.counts)
                     columns[name]["top"] = [[one_line(value, SHOWN), times] for value, times in top]
             progress(len(columns) / len(schema.names))
-        classes = count_values(table, target).rows
+        classes = count_column(table, target).rows
     counts = {label: classes.get(label, 0) for label in ("0", "1")}
     return {"rows": rows, "classes": counts, "columns": columns}
+
+
+def count_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, which rise, and how often each is among them."""
+    # Where many are equal this is far faster than numpy's way, which sorts them all.
+    different, rows = (part.to_numpy() for part in pa.array(values).value_counts().flatten())
+    order = different.argsort()
+    return different[order], rows[order]
 
 
 def start_column(kind: pa.DataType) -> Numbers | Values:
@@ -119,7 +198,7 @@ def start_column(kind: pa.DataType) -> Numbers | Values:
     return Numbers() if is_number(kind) else Values(kind)
 
 
-def count_values(table: pq.ParquetFile, name: str, only: Collection[str] | None = None) -> Counts:
+def count_column(table: pq.ParquetFile, name: str, only: Collection[str] | None = None) -> Counts:
     """Return the counts of a column's values, or of ``only`` some of them."""
     counts = Counts(only)
     for batch in read_batches(table, [name]):
@@ -139,7 +218,7 @@ def most_frequent(table: pq.ParquetFile, name: str, counts: Counts) -> list[tupl
     if counts.whole or not top:
         return top
     # These counts are too low, and rare values are among them by chance.
-    exact = heaviest(count_values(table, name, only=dict(top)).rows)
+    exact = heaviest(count_column(table, name, only=dict(top)).rows)
     return [(value, rows) for value, rows in exact if rows * count.DISTINCT > counts.total]
 
 

@@ -13,13 +13,19 @@ def is_plain(piece: bytes, delimiter: bytes, longest: int, integers: bool) -> bo
     return (
         b"\0" not in piece
         and not piece.startswith((b"\n", b"\r"))
-        and b"\n\n" not in piece
-        and b"\n\r" not in piece
+        and not holds_pair(piece, b"\n", b"\n\r")
         and (b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n"))
-        and not (integers and (b"0x" in piece or b"0X" in piece))
+        and not (integers and holds_pair(piece, b"0", b"xX"))
         and lines_are_short(piece, longest)
         and (b'"' not in piece or quotes_are_plain(piece, delimiter))
     )
+
+
+def holds_pair(piece: bytes, first: bytes, seconds: bytes) -> bool:
+    """Tell whether a byte is followed by one of some others: a few times as fast as ``in`` does."""
+    text = np.frombuffer(piece, np.uint8)
+    is_first = text[:-1] == ord(first)
+    return any(bool((is_first & (text[1:] == second)).any()) for second in seconds)
 
 
 def lines_are_short(piece: bytes, longest: int) -> bool:
@@ -42,17 +48,20 @@ def quotes_are_plain(piece: bytes, delimiter: bytes) -> bool:
     >>> quotes_are_plain(b'1,"a,b"', b","), quotes_are_plain(b'1,"a""b",2', b",")
     (True, False)
     """
-    text = np.frombuffer(b"\n" + piece + b"\n", np.uint8)
+    text = np.frombuffer(piece, np.uint8)
     quotes = np.flatnonzero(text == ord('"'))
-    if len(quotes) % 2:
-        return False
-    ends = np.array([ord(delimiter), ord("\n"), ord("\r")], np.uint8)
-    begins = np.isin(text[quotes - 1], ends)
-    closes = np.isin(text[quotes + 1], ends)
+    if not len(quotes) or len(quotes) % 2:
+        return not len(quotes)
+    ends = np.zeros(256, bool)
+    ends[[ord(delimiter), ord("\n"), ord("\r")]] = True
+    begins = ends[text[quotes - 1]]
+    begins[0] |= quotes[0] == 0
+    closes = ends[text[np.minimum(quotes + 1, len(text) - 1)]]
+    closes[-1] |= quotes[-1] == len(text) - 1
     opening, closing = slice(0, None, 2), slice(1, None, 2)
-    line = np.searchsorted(np.flatnonzero(text == ord("\n")), quotes)
+    quotes_before_line_ends = np.searchsorted(quotes, np.flatnonzero(text == ord("\n")))
     return bool(
         (begins[opening] & ~closes[opening]).all()
         and (closes[closing] & ~begins[closing]).all()
-        and (line[opening] == line[closing]).all()
+        and not (quotes_before_line_ends % 2).any()
     )

@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 
 from load_data.check import Batch, Checker
 from load_data.column import Broken, Column, alike
-from load_data.plain import is_plain
+from load_data.plain import holds_pair, is_plain
 from load_data.source import Source
 from load_data.strict import LONGEST_CELL, StrictReader, read_header
 from load_data.violations import LISTED, Violations
@@ -276,7 +276,7 @@ class CsvReader:
 
 def may_be_tiny(piece: bytes) -> bool:
     """Tell, at little cost, whether TINY_NUMBER may be found."""
-    return b"e-" in piece or b"E-" in piece or b"0" * 300 in piece
+    return any(holds_pair(piece, e, b"-") for e in (b"e", b"E")) or b"0" * 300 in piece
 
 
 def is_utf8(piece: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from batches import open_writer
 from load_data.check import Batch
 from load_data.column import Column
 from load_data.duplicates import RowHashes
@@ -42,6 +44,8 @@ class Table:
         self.classes: set[int] = set()
         self.waiting: list[pa.Table] = []
         self.writer: pq.ParquetWriter | None = None
+        self.background = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self.written = self.background.submit(lambda: None)
         used = [column.name for column in columns if column.used]
         features = [column.name for column in columns if column.used and column != self.target]
         self.hashes = None
@@ -91,13 +95,20 @@ class Table:
         if self.waiting:
             group = pa.concat_tables(self.waiting)
             self.waiting = []
-            if self.writer is None:
-                self.writer = pq.ParquetWriter(self.path, group.schema, compression="zstd")
-            self.writer.write_table(group)
+            self.written.result()
+            self.written = self.background.submit(self.write_group, group)
+
+    def write_group(self, group: pa.Table) -> None:
+        """Write a row group, while the next rows are read."""
+        if self.writer is None:
+            self.writer = open_writer(self.path, group.schema)
+        self.writer.write_table(group)
 
     def close(self) -> None:
         """Complete the file that was written so far."""
         self.flush()
+        self.written.result()
+        self.background.shutdown()
         if self.writer is not None:
             self.writer.close()
 
@@ -136,7 +147,7 @@ class Table:
         whole = self.path.with_name(self.path.name + ".whole")
         os.replace(self.path, whole)
         file = pq.ParquetFile(whole)
-        with pq.ParquetWriter(self.path, file.schema_arrow, compression="zstd") as writer:
+        with open_writer(self.path, file.schema_arrow) as writer:
             start = 0
             for number in range(file.num_row_groups):
                 group = file.read_row_group(number)

@@ -23,7 +23,7 @@ SCALERS = {
 }
 # What is done with missing cells so that the training rows have none.
 ALWAYS_THERE = ("refuse", "drop")
-# Numbers of the training rows that are held in memory, where they take eight bytes and their copies.
+# Numbers of the training rows that are held in memory, eight bytes and several copies of each.
 MOST_IN_MEMORY = 2**22
 # The out-of-core solver holds the square of the number of features.
 WIDEST = 1000

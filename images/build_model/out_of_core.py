@@ -94,9 +94,7 @@ def fit_in_passes(
     return bool(found.success), constant
 
 
-def fit_scaler(
-    scale: TransformerMixin, table: pq.ParquetFile, names: list[str]
-) -> dict[str, bool]:
+def fit_scaler(scale: TransformerMixin, table: pq.ParquetFile, names: list[str]) -> dict[str, bool]:
     """Fit the scaler; return of each feature whether all its values are the same."""
     scalers = [scaler for _, scaler in scale.transformer_list] if is_union(scale) else [scale]
     least, most = np.full(len(names), np.inf), np.full(len(names), -np.inf)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_preprocessing import count
 from batches import column_groups, is_number, read_batches
+from data_preprocessing import count
 from data_preprocessing.count import Counts, as_text
 from stage import one_line
 

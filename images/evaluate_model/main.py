@@ -125,9 +125,7 @@ def find_quantiles(scores: Scores, shares: np.ndarray) -> np.ndarray:
     """Return the probabilities below which these shares of the rows are, shape (shares,)."""
     if scores.weights is None:
         return np.quantile(scores.probability, shares)
-    return np.quantile(
-        scores.probability, shares, weights=scores.weights, method="inverted_cdf"
-    )
+    return np.quantile(scores.probability, shares, weights=scores.weights, method="inverted_cdf")
 
 
 def judge(measured: dict[str, Any], *, min_accuracy: float, min_roc_auc: float) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def count(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Scores:
     """Return how many rows of each class have each rounded probability."""
     counts = np.zeros((2, LARGEST_KEY + 1), np.uint32)
     for truth, probability in parts:
-        keys = probability.astype(np.float32).view(np.uint32) >> DROPPED_BITS
+        # Cut before it becomes a 32-bit float, which would be the nearest one, over one half too.
+        cut = (probability.view(np.int64) >> 29 << 29).view(float)
+        keys = cut.astype(np.float32).view(np.uint32) >> DROPPED_BITS
         for label in (0, 1):
             found, rows = np.unique(keys[truth == label], return_counts=True)
             counts[label, found] += rows.astype(np.uint32)
@@ -77,7 +79,7 @@ def count(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Scores:
 def count_right(
     model: Pipeline, table: pq.ParquetFile, features: list[str], target: str
 ) -> tuple[int, np.ndarray]:
-    """Return how many rows are predicted right, and how many there are of each class, shape (2,)."""
+    """Return how many rows are predicted right, and how many are of each class, shape (2,)."""
     right, classes = 0, np.zeros(2, int)
     for truth, probability in score_batches(model, table, features, target):
         right += int(np.count_nonzero((probability > 0.5) == truth))

@@ -86,7 +86,11 @@ def read_column(
 
 
 def write_parts(
-    table: pq.ParquetFile, names: list[str], target: str, in_test: np.ndarray, paths: dict[str, Path]
+    table: pq.ParquetFile,
+    names: list[str],
+    target: str,
+    in_test: np.ndarray,
+    paths: dict[str, Path],
 ) -> dict[str, Any]:
     """Write the rows of both parts in the table's order; ``in_test`` has shape (rows,).
 
@@ -100,9 +104,7 @@ def write_parts(
             part: open_files.enter_context(open_writer(path, schema))
             for part, path in paths.items()
         }
-        scratch = open_files.enter_context(
-            tempfile.TemporaryDirectory(dir=paths["test"].parent)
-        )
+        scratch = open_files.enter_context(tempfile.TemporaryDirectory(dir=paths["test"].parent))
         duplicates = Duplicates(Path(scratch), len(in_test))
         first = 0
         for batch in read_batches(table, names):

@@ -13,8 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import batches
+import build_model.main
+import build_model.out_of_core
+import stage
 from build_model.encode import HASHED_WIDTH, MOST_ONE_HOT, describe_features
-from build_model.main import find_warnings, make_model
+from build_model.main import find_warnings, is_large, make_model
 
 FEATURES = ["Daily Time Spent on Site", "Age", "Area Income", "Daily Internet Usage", "Male"]
 DEFAULTS = {"scaler": "standard", "C": 1.0, "max_iter": 1000, "random_state": 42}
@@ -70,6 +74,91 @@ def test_saved_model_scores_raw_rows_by_name(whole_run):
     assert model_of(whole_run).feature_names_in_.tolist() == FEATURES
 
 
+# Out of core
+
+
+@pytest.fixture
+def out_of_core(finished, monkeypatch):
+    """The stage with what it does of many rows, in blocks and batches of few."""
+    monkeypatch.setattr(build_model.main, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(build_model.out_of_core, "BLOCK", 37)
+    monkeypatch.setattr(batches, "ROWS", 100)
+    return finished
+
+
+def run_here(volume, *arguments):
+    """Run the stage in this process and return its model and its metrics."""
+    with pytest.MonkeyPatch().context() as patch:
+        patch.setenv("SHARED_VOLUME", str(volume.path))
+        code = stage.main("build_model", ["--run-id", "demo", *arguments])
+    report = volume.report("build_model")
+    assert code == 0, report["error"]
+    return model_of(volume), report["metrics"]
+
+
+@pytest.mark.parametrize("scaler", ["standard", "minmax", "minmax+standard"])
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+def test_out_of_core_the_coefficients_are_those_of_scikit_learn(out_of_core, scaler, C):
+    model, metrics = run_here(out_of_core, "--scaler", scaler, "--C", str(C))
+    assert (metrics["solver"], metrics["converged"], metrics["rows"]) == ("trust-exact", True, 700)
+    train = rows(out_of_core, "train")
+    other = make_model(PLAIN, **DEFAULTS | {"scaler": scaler, "C": C})
+    other["classify"].set_params(tol=1e-9, max_iter=100_000)
+    other.fit(train[FEATURES], train["Clicked on Ad"])
+    mine, its = model["classify"], other["classify"]
+    assert mine.coef_[0].tolist() == pytest.approx(its.coef_[0].tolist(), rel=1e-3)
+    assert mine.intercept_.tolist() == pytest.approx(its.intercept_.tolist(), rel=1e-3)
+    # All else is as if it had been fitted by scikit-learn.
+    assert vars(mine).keys() == vars(its).keys()
+    assert model.feature_names_in_.tolist() == FEATURES
+    test = rows(out_of_core, "test")[FEATURES]
+    assert model.predict_proba(test) == pytest.approx(other.predict_proba(test), abs=1e-3)
+
+
+def test_out_of_core_nothing_is_left_beside_the_model(out_of_core):
+    run_here(out_of_core)
+    assert out_of_core.files("build_model") == ["logistic_regression_model.pkl", "report.json"]
+
+
+def test_out_of_core_too_few_iterations_are_warned_of(out_of_core):
+    _, metrics = run_here(out_of_core, "--max-iter", "1")
+    assert (metrics["converged"], metrics["iterations"]) == (False, 1)
+    assert metrics["warnings"] == ["the solver did not converge in 1 iterations"]
+
+
+def test_out_of_core_a_constant_feature_is_warned_of(out_of_core):
+    folder = out_of_core.folder("separate_data")
+    table = pq.read_table(folder / "train.parquet")
+    same = pa.array([1] * table.num_rows)
+    table = table.set_column(table.column_names.index("Male"), "Male", same)
+    pq.write_table(table, folder / "train.parquet")
+    report = out_of_core.report("separate_data")
+    out_of_core.write("runs/demo/separate_data/report.json", {**report, "outputs": []})
+    _, metrics = run_here(out_of_core)
+    assert metrics["warnings"] == [
+        "'Male' has the same value in all training rows, which teaches nothing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "large"),
+    [
+        ({"type": "number"}, True),
+        ({"type": "integer", "missing": "drop"}, True),
+        ({"type": "number", "missing": "impute"}, False),
+        ({"type": "category"}, False),
+    ],
+)
+def test_numbers_that_are_always_there_are_fitted_out_of_core(rules, large):
+    assert is_large(2**22, {"x": {"type": "number"}, "y": rules}) is large
+
+
+def test_few_rows_and_many_columns_are_fitted_in_memory():
+    number = {"type": "number"}
+    assert not is_large(2**22, {"x": number})
+    assert not is_large(2**22, {str(place): number for place in range(1001)})
+
+
 def test_saved_model_refuses_rows_without_a_feature(whole_run):
     test = rows(whole_run, "test")
     with pytest.raises(ValueError, match="Feature names seen at fit time, yet now missing:\n- Age"):
@@ -84,6 +173,7 @@ def test_metrics_tell_how_the_fit_went(whole_run):
         "model_type": "LogisticRegression",
         "scaler": "standard",
         "inputs_of_model": 5,
+        "solver": "lbfgs",
         "iterations": 0,
         "converged": True,
         "encodings": {

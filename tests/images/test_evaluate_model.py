@@ -6,12 +6,15 @@ import pickle
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+import evaluate_model.scores
 from build_model.encode import describe_features
 from build_model.main import make_model
-from evaluate_model.figures import draw_figures
-from evaluate_model.main import calibrate, judge, majority_accuracy, measure
+from evaluate_model.figures import draw_figures, thin
+from evaluate_model.main import calibrate, find_curves, judge, measure
+from evaluate_model.scores import Scores, count, count_right, score
 from evaluate_model.weights import input_names, largest_weights
 
 FIGURES = (
@@ -36,18 +39,28 @@ class Threshold:
         chance = rows["x"].to_numpy()
         return np.column_stack([1 - chance, chance])
 
-    def predict(self, rows):
-        return (rows["x"].to_numpy() > 0.5).astype(int)
 
-    def score(self, rows, truth):
-        return float((self.predict(rows) == truth).mean())
+@pytest.fixture
+def measure_tables(tmp_path):
+    """The metrics of ``Threshold`` on two tables."""
+
+    def measure_both(train, test):
+        for name, table in (("train", train), ("test", test)):
+            pq.write_table(table, tmp_path / name)
+        with pq.ParquetFile(tmp_path / "train") as file:
+            right, classes = count_right(Threshold(), file, ["x"], "t")
+        with pq.ParquetFile(tmp_path / "test") as file:
+            scores = score(Threshold(), file, ["x"], "t")
+        return measure(scores, find_curves(scores), right, classes)
+
+    return measure_both
 
 
 @pytest.fixture
-def measured():
+def measured(measure_tables):
     train = pa.table({"x": [0.9, 0.8, 0.4], "t": [1, 0, 0]})
     test = pa.table({"x": [0.9, 0.8, 0.4, 0.2, 0.6], "t": [1, 1, 1, 0, 0]})
-    return measure(Threshold(), train, test, ["x"], "t")
+    return measure_tables(train, test)
 
 
 def test_metrics_of_five_rows_counted_by_hand(measured):
@@ -80,16 +93,16 @@ def test_interval_of_the_accuracy_is_wilsons(measured):
     assert measured["accuracy_interval"] == pytest.approx([middle - half, middle + half], abs=1e-6)
 
 
-def test_model_that_never_says_yes_has_precision_0():
+def test_model_that_never_says_yes_has_precision_0(measure_tables):
     table = pa.table({"x": [0.1, 0.2], "t": [0, 1]})
-    measured = measure(Threshold(), table, table, ["x"], "t")
+    measured = measure_tables(table, table)
     assert (measured["precision"], measured["recall"], measured["f1"]) == (0, 0, 0)
 
 
 def test_calibration_tells_what_was_predicted_and_what_came():
     probability = np.arange(100) / 1000
     truth = (np.arange(100) % 20 == 19).astype(int)
-    bins = calibrate(truth, probability)
+    bins = calibrate(Scores(truth, probability))
     assert [told["rows"] for told in bins] == [10] * 10
     assert [told["observed"] for told in bins] == [0, 0.1] * 5
     assert bins[0]["predicted"] == pytest.approx(0.0045)
@@ -106,13 +119,51 @@ def test_calibration_tells_what_was_predicted_and_what_came():
     ],
 )
 def test_rows_of_one_probability_are_in_one_bin_and_no_bin_is_empty(probability, rows):
-    bins = calibrate(np.zeros(len(probability)), np.array(probability))
+    bins = calibrate(Scores(np.zeros(len(probability)), np.array(probability)))
     assert [told["rows"] for told in bins] == rows
     assert len({told["predicted"] for told in bins}) == len(rows)
 
 
-def test_baseline_is_the_majority_of_the_training_rows():
-    assert majority_accuracy(np.array([0, 0, 1]), np.array([1, 1, 1, 0])) == 0.25
+@pytest.mark.parametrize("share", [0.5, 0.002])
+def test_many_rows_have_the_metrics_of_few(measure_tables, monkeypatch, share):
+    draw = np.random.default_rng(5)
+    chance = draw.beta(0.5, 0.5 / share, 50_000)
+    table = pa.table({"x": chance, "t": (draw.random(50_000) < chance).astype(int)})
+    exact = measure_tables(table, table)
+    monkeypatch.setattr(evaluate_model.scores, "MOST_IN_FULL", 1000)
+    rounded = measure_tables(table, table)
+    whole = ("confusion_matrix", "accuracy", "precision", "recall", "train_accuracy", "test_rows")
+    assert {name: rounded[name] for name in whole} == {name: exact[name] for name in whole}
+    for name in ("roc_auc", "average_precision", "log_loss", "brier_score", "baseline_log_loss"):
+        assert rounded[name] == pytest.approx(exact[name], rel=1e-4), name
+    for mine, its in zip(rounded["calibration"], exact["calibration"], strict=True):
+        assert mine["rows"] == pytest.approx(its["rows"], rel=0.01)
+        assert mine["observed"] == pytest.approx(its["observed"], rel=0.05, abs=1e-3)
+        assert mine["predicted"] == pytest.approx(its["predicted"], rel=0.05, abs=1e-6)
+
+
+def test_probabilities_at_the_ends_and_at_one_half_are_rounded_to_their_side():
+    half = np.nextafter(0.5, 1)
+    probability = np.array([0.0, 1e-30, np.nextafter(0.5, 0), half, 1.0])
+    scores = count(iter([(np.zeros(5, np.int8), probability)]))
+    assert scores.weights.sum() == 5
+    assert (scores.predicted * scores.weights).sum() == 2
+    assert (scores.probability <= 1).all()
+
+
+def test_curve_is_thinned_to_points_at_even_distances():
+    x = np.append(np.zeros(50_000), np.linspace(0, 1, 50_000))
+    y = np.append(np.linspace(0, 1, 50_000), np.ones(50_000))
+    thin_x, thin_y = thin(x, y)
+    assert len(thin_x) <= 2000
+    assert (thin_x[0], thin_y[0], thin_x[-1], thin_y[-1]) == (0, 0, 1, 1)
+    assert np.hypot(np.diff(thin_x), np.diff(thin_y)).max() < 0.0011
+
+
+def test_baseline_is_the_majority_of_the_training_rows(measure_tables):
+    train = pa.table({"x": [0.1, 0.2, 0.9], "t": [0, 0, 1]})
+    test = pa.table({"x": [0.9, 0.9, 0.9, 0.1], "t": [1, 1, 1, 0]})
+    assert measure_tables(train, test)["baseline_accuracy"] == 0.25
 
 
 @pytest.mark.parametrize(
@@ -230,11 +281,18 @@ def test_large_weight_below_zero_is_among_the_largest(plain):
     assert largest_weights(model, 2) == [("b", -3.0), ("d", 2.0)]
 
 
+def draw(model, rows, truth, folder):
+    """Draw the figures of a model."""
+    (folder / "figures").mkdir()
+    scores = Scores(truth, model.predict_proba(rows)[:, 1])
+    curves = find_curves(scores)
+    measured = measure(scores, curves, 1, np.array([1, 1]))
+    weights = largest_weights(model, 20)
+    draw_figures(**curves, measured=measured, weights=weights, output=lambda name: folder / name)
+
+
 def test_name_like_a_formula_is_drawn_as_it_is(plain, tmp_path):
-    (tmp_path / "figures").mkdir()
-    model, rows, truth = plain
-    calibration = calibrate(truth, model.predict_proba(rows)[:, 1])
-    draw_figures(model, rows, truth, calibration, lambda name: tmp_path / name)
+    draw(*plain, tmp_path)
     assert "<!-- $x_$ -->" in (tmp_path / "figures/coefficients.svg").read_text()
 
 
@@ -259,10 +317,7 @@ def test_names_are_shortened_and_hold_no_control_character(hashed):
 
 
 def test_figures_are_drawn_of_rare_clicks_and_of_any_names(hashed, tmp_path):
-    (tmp_path / "figures").mkdir()
-    model, features, truth = hashed
-    calibration = calibrate(truth, model.predict_proba(features)[:, 1])
-    draw_figures(model, features, truth, calibration, lambda name: tmp_path / name)
+    draw(*hashed, tmp_path)
     assert len(list((tmp_path / "figures").iterdir())) == 2 * len(FIGURES)
 
 

@@ -1,13 +1,18 @@
 """separate_data: two parts that share no row, drawn the same way each time."""
 
+from collections import Counter
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.model_selection import train_test_split
 
-from separate_data.main import class_counts, count_duplicates, find_warnings
+from separate_data import duplicates
+from separate_data import split as split_module
+from separate_data.duplicates import Duplicates
+from separate_data.main import as_text, count_classes, find_warnings
 from separate_data.split import split_at_random, split_by_group, split_by_time
 from stage import StageError
 
@@ -39,19 +44,26 @@ def by_group(groups, target, *, test_size=0.3, random_state=42, stratify=True):
 @pytest.mark.parametrize("stratify", [True, False])
 @pytest.mark.parametrize("test_size", [0.1, 0.3, 0.5])
 def test_each_row_is_in_exactly_one_part(test_size, stratify):
-    train, test = split(test_size=test_size, stratify=stratify)
-    assert sorted([*train, *test]) == list(range(100))
-    assert len(test) == 100 * test_size
+    in_test = split(test_size=test_size, stratify=stratify)
+    assert (in_test.dtype, in_test.shape) == (bool, (100,))
+    assert in_test.sum() == 100 * test_size
 
 
 def test_stratified_parts_have_equal_shares_of_the_classes():
-    train, test = split()
-    assert (TARGET[train].mean(), TARGET[test].mean()) == (0.4, 0.4)
+    in_test = split()
+    assert (TARGET[~in_test].mean(), TARGET[in_test].mean()) == (0.4, 0.4)
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_rows_are_those_that_scikit_learn_draws(stratify):
+    options = {"test_size": 0.3, "random_state": 42, "stratify": TARGET if stratify else None}
+    _, rows = train_test_split(np.arange(100), **options)
+    assert np.flatnonzero(split(stratify=stratify)).tolist() == sorted(rows)
 
 
 def test_same_seed_gives_the_same_parts_and_another_seed_others():
-    assert split()[1].tolist() == split()[1].tolist()
-    assert split()[1].tolist() != split(random_state=43)[1].tolist()
+    assert split().tolist() == split().tolist()
+    assert split().tolist() != split(random_state=43).tolist()
 
 
 @pytest.mark.parametrize(
@@ -65,12 +77,57 @@ def test_too_few_rows_to_separate_are_refused(target, options):
     assert raised.value.code == 65
 
 
+# At random, of many rows
+
+
+@pytest.fixture
+def in_blocks(monkeypatch):
+    """What more than 64 rows at once do."""
+    monkeypatch.setattr(split_module, "MOST_AT_ONCE", 64)
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize("test_size", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("share", [0.5, 0.02])
+def test_blocks_give_each_class_its_share_of_the_rows(test_size, share):
+    target = (np.random.default_rng(1).random(5000) < share).astype(np.int8)
+    in_test = split(target, test_size=test_size)
+    for label in (0, 1):
+        rows = target == label
+        assert in_test[rows].sum() == pytest.approx(test_size * rows.sum(), abs=1)
+    # Nowhere are the test's rows denser: each block gives its share.
+    blocks = in_test[: 78 * 64].reshape(78, 64).sum(axis=1)
+    assert (np.abs(blocks - 64 * test_size) <= 2).all()
+
+
+@pytest.mark.usefixtures("in_blocks")
+def test_blocks_need_not_be_stratified():
+    in_test = split(np.array([0] * 300 + [1] * 20), stratify=False)
+    assert in_test.sum() == pytest.approx(0.3 * 320, abs=1)
+
+
+@pytest.mark.usefixtures("in_blocks")
+def test_each_row_of_a_rare_class_is_drawn_as_often_as_any_other():
+    target = np.zeros(640, np.int8)
+    target[::64] = 1  # one in each block
+    draws = np.array([split(target, random_state=seed)[::64] for seed in range(2000)])
+    assert draws.mean(axis=0) == pytest.approx(np.full(10, 0.3), abs=0.05)
+    assert (np.abs(draws.sum(axis=1) - 3) <= 1).all()
+
+
+@pytest.mark.usefixtures("in_blocks")
+def test_blocks_are_drawn_the_same_for_the_same_seed():
+    target = np.arange(500) % 2
+    assert split(target).tolist() == split(target).tolist()
+    assert split(target).tolist() != split(target, random_state=43).tolist()
+
+
 # By time
 
 
 def test_newest_rows_are_the_test_whatever_their_order():
-    train, test = split_by_time(np.array([5, 1, 4, 2, 3, 9, 7, 8, 6, 0]), test_size=0.3)
-    assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3, 4, 8, 9], [5, 6, 7])
+    in_test = split_by_time(np.array([5, 1, 4, 2, 3, 9, 7, 8, 6, 0]), test_size=0.3)
+    assert np.flatnonzero(in_test).tolist() == [5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +141,9 @@ def test_newest_rows_are_the_test_whatever_their_order():
 )
 def test_rows_of_one_moment_are_in_one_part_that_is_nearest_to_the_share(times, test_rows):
     times = np.array(times)
-    train, test = split_by_time(times, test_size=0.3)
-    assert len(test) == test_rows
-    assert times[train].max() < times[test].min()
+    in_test = split_by_time(times, test_size=0.3)
+    assert in_test.sum() == test_rows
+    assert times[~in_test].max() < times[in_test].min()
 
 
 def test_rows_of_one_moment_only_are_refused():
@@ -102,10 +159,9 @@ def test_rows_of_one_moment_only_are_refused():
 def test_rows_of_a_group_are_in_one_part(stratify):
     generator = np.random.default_rng(0)
     groups, target = generator.integers(0, 50, 1000), generator.integers(0, 2, 1000)
-    train, test = by_group(groups, target, stratify=stratify)
-    assert sorted([*train, *test]) == list(range(1000))
-    assert set(groups[train]) & set(groups[test]) == set()
-    assert len(test) / 1000 == pytest.approx(0.3, abs=0.05)
+    in_test = by_group(groups, target, stratify=stratify)
+    assert set(groups[~in_test]) & set(groups[in_test]) == set()
+    assert in_test.mean() == pytest.approx(0.3, abs=0.05)
 
 
 def test_stratified_groups_have_nearly_equal_shares_of_clicks():
@@ -113,7 +169,7 @@ def test_stratified_groups_have_nearly_equal_shares_of_clicks():
     groups = generator.integers(0, 200, 4000)
     target = generator.random(4000) < (groups == 7) * 0.9 + 0.02  # one visitor clicks all day
     shares = {
-        stratify: target[by_group(groups, target, stratify=stratify)[1]].sum() / target.sum()
+        stratify: target[by_group(groups, target, stratify=stratify)].sum() / target.sum()
         for stratify in (True, False)
     }
     assert abs(shares[True] - 0.3) < abs(shares[False] - 0.3)
@@ -122,9 +178,9 @@ def test_stratified_groups_have_nearly_equal_shares_of_clicks():
 
 def test_same_seed_gives_the_same_groups_and_another_seed_others():
     groups, target = np.arange(200) // 4, np.arange(200) % 2
-    assert by_group(groups, target)[1].tolist() == by_group(groups, target)[1].tolist()
+    assert by_group(groups, target).tolist() == by_group(groups, target).tolist()
     other = by_group(groups, target, random_state=43)
-    assert by_group(groups, target)[1].tolist() != other[1].tolist()
+    assert by_group(groups, target).tolist() != other.tolist()
 
 
 def test_one_group_is_refused():
@@ -137,11 +193,30 @@ def test_one_group_is_refused():
 
 
 def test_classes_are_counted_by_their_text():
-    counts = class_counts(pa.chunked_array([[1, 0, 1], [1]]))
-    assert counts == {"0": 1, "1": 3}
+    counts = Counter(count_classes(pa.array([1, 0, 1, 1])))
+    assert as_text(counts) == {"0": 1, "1": 3}
 
 
-def test_test_rows_whose_features_a_training_row_has_too_are_counted():
+@pytest.fixture(params=[2**20, 1], ids=["one file", "a file for each row"])
+def count_duplicates(request, monkeypatch, tmp_path):
+    """The count for a table, the test's rows and the size of its batches."""
+    monkeypatch.setattr(duplicates, "ROWS_AT_ONCE", request.param)
+
+    def count(table, test, size=3):
+        in_test = np.isin(np.arange(table.num_rows), test)
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        found = Duplicates(folder, table.num_rows)
+        for start in range(0, table.num_rows, size):
+            batch = table.slice(start, size).combine_chunks().to_batches()[0]
+            found.add(batch, in_test[start : start + size])
+        return found.count()
+
+    return count
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_test_rows_whose_features_a_training_row_has_too_are_counted(count_duplicates, size):
     rows = pa.table(
         {
             "x": [1.0, 2.0, 1.0, 1.0, None, None, 1.0],
@@ -149,20 +224,30 @@ def test_test_rows_whose_features_a_training_row_has_too_are_counted():
             "n": pa.array([1, 1, 1, 1, 1, 1, 1]),
         }
     )
-    train, test = np.array([0, 1, 4]), np.array([2, 3, 5, 6])
-    assert count_duplicates(rows, (train, test)) == 2
-    assert count_duplicates(rows.select(["n"]), (train, test)) == 4
-    assert count_duplicates(rows, (test, train)) == 2
+    assert count_duplicates(rows, [2, 3, 5, 6], size) == 2
+    assert count_duplicates(rows.select(["n"]), [2, 3, 5, 6], size) == 4
+    assert count_duplicates(rows, [0, 1, 4], size) == 2
 
 
-def test_missing_numbers_and_zeros_of_either_sign_are_the_same():
+def test_missing_numbers_and_zeros_of_either_sign_are_the_same(count_duplicates):
     rows = pa.table({"n": pa.array([None, 1, None, 2]), "x": [0.0, 1.0, -0.0, None]})
-    assert count_duplicates(rows, (np.array([0, 1]), np.array([2, 3]))) == 1
+    assert count_duplicates(rows, [2, 3]) == 1
 
 
-def test_values_that_are_swapped_between_columns_are_no_duplicates():
+def test_missing_number_is_no_zero(count_duplicates):
+    rows = pa.table({"n": pa.array([None, 0]), "x": [None, 0.0]})
+    assert count_duplicates(rows, [1]) == 0
+
+
+def test_values_that_are_swapped_between_columns_are_no_duplicates(count_duplicates):
     rows = pa.table({"x": [1, 2], "y": [2, 1]})
-    assert count_duplicates(rows, (np.array([0]), np.array([1]))) == 0
+    assert count_duplicates(rows, [1]) == 0
+
+
+def test_all_copies_among_many_rows_are_counted(count_duplicates):
+    values = np.random.default_rng(0).permutation(np.arange(60) // 2)  # each twice
+    test = [int(np.flatnonzero(values == value)[0]) for value in range(30)]
+    assert count_duplicates(pa.table({"x": values.astype(float)}), test, 7) == 30
 
 
 def test_parts_without_fault_give_no_warning():

@@ -1,13 +1,19 @@
 """Tables of any size, in parts of bounded size: how every stage reads and writes them."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROWS = 2**17
 CELLS = 2**22
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 def read_batches(table: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -17,6 +23,22 @@ def read_batches(table: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Recor
         for batch in table.iter_batches(rows, row_groups=[group], columns=columns):
             # Parquet takes the name "a" for all columns of the names "a", "a.b" and so on.
             yield batch.select(columns)
+
+
+def map_in_threads(work: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+    """Yield what ``work`` returns of each part, in their order; one thread for each CPU works.
+
+    Arrow and numpy, which do the work, leave Python to the other threads meanwhile. No more parts
+    are held than are worked on.
+    """
+    threads = pa.cpu_count()  # what OMP_NUM_THREADS says, the container's limit
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="work") as pool:
+        for part in parts:
+            waiting.append(pool.submit(work, part))
+            if len(waiting) >= threads:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
 
 
 def column_groups(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[str]]:

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from threadpoolctl import threadpool_limits
 
-from batches import read_batches
+from batches import map_in_threads, read_batches
 from stage import Run
 
 # Rows of a block: with its few columns it stays in a processor's cache.
@@ -116,10 +116,14 @@ def write_scaled(
     scale: TransformerMixin, table: pq.ParquetFile, names: list[str], target: str, path: Path
 ) -> Matrix:
     """Write the scaled rows of a table and their classes."""
-    matrix = Matrix(path)
-    for rows in read_tables(table, [*names, target]):
+
+    def scale_rows(rows: pa.Table) -> np.ndarray:
         scaled = scale.transform(rows.select(names))
-        matrix.add(np.vstack([scaled.T, rows[target].to_numpy()]))
+        return np.vstack([scaled.T, rows[target].to_numpy()])
+
+    matrix = Matrix(path)
+    for columns in map_in_threads(scale_rows, read_tables(table, [*names, target])):
+        matrix.add(columns)
     return matrix
 
 
@@ -149,15 +153,17 @@ def minimise_loss(
             known[key] = add_up(matrix, weights, strength)
         return known[key]
 
-    return minimize(
+    # Where the radius does not bind, this is Newton's method.
+    options: Any = {"maxiter": max_iter, "gtol": TOLERANCE, "initial_trust_radius": 100}
+    found: OptimizeResult = minimize(
         lambda weights: look(weights)[0],
         np.zeros(matrix.inputs + 1),
         jac=lambda weights: look(weights)[1],
         hess=lambda weights: look(weights)[2],
         method="trust-exact",
-        # Where the radius does not bind, this is Newton's method.
-        options={"maxiter": max_iter, "gtol": TOLERANCE, "initial_trust_radius": 100},
+        options=options,
     )
+    return found
 
 
 def add_up(matrix: Matrix, weights: np.ndarray, strength: np.ndarray) -> Any:

@@ -5,6 +5,7 @@ All is counted as it is read, with no more different values of a column held tha
 
 import math
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batches import column_groups, is_number, read_batches
+from batches import column_groups, is_number, map_in_threads, read_batches
 from data_preprocessing import count
 from data_preprocessing.count import Counts, as_text
 from stage import one_line
@@ -101,12 +102,12 @@ class Numbers:
         if self.waiting:
             self.count()
         if not self.total:
-            quantiles = dict.fromkeys(map(str, QUANTILES))
-            return {"distinct": 0, **dict.fromkeys(MEASURES), "quantiles": quantiles}
+            nothing = dict.fromkeys(map(str, QUANTILES))
+            return {"distinct": 0, **dict.fromkeys(MEASURES), "quantiles": nothing}
         with np.errstate(all="ignore"):
             std = np.sqrt(self.squares / self.total)
             quantiles = self.find_quantiles()
-        measures = (*self.ends, np.float64(self.mean), std)
+        measures: list[np.generic] = [*self.ends, np.float64(self.mean), std]
         return {
             "distinct": None if self.dropped_bits else len(self.values),
             **{name: finite(value) for name, value in zip(MEASURES, measures, strict=True)},
@@ -162,27 +163,41 @@ def describe_table(
     ``rules`` are the columns of the data contract; ``progress`` is told the share that is done.
     """
     columns: dict[str, dict[str, Any]] = {}
-    schema = pq.read_schema(path)
-    # As the file has them: each text of a row group once, and the rows' places among them.
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    with pq.ParquetFile(path, read_dictionary=texts) as table:
-        rows = table.metadata.num_rows
-        for names in column_groups(table, schema.names):
-            group = {name: start_column(schema.field(name).type) for name in names}
-            for batch in read_batches(table, names):
-                for column, array in zip(group.values(), batch.columns, strict=True):
-                    column.add(array)
-            for name, column in group.items():
-                told = {key: rules[name][key] for key in ("type", "role")}
-                counts = {"count": column.total, "missing": rows - column.total}
-                columns[name] = told | counts | column.describe()
-                if isinstance(column, Values):
-                    top = most_frequent(table, name, column.counts)
-                    columns[name]["top"] = [[one_line(value, SHOWN), times] for value, times in top]
-            progress(len(columns) / len(schema.names))
+    with open_table(path) as table:
+        names, rows = table.schema_arrow.names, table.metadata.num_rows
+        groups = list(column_groups(table, names))
         classes = count_column(table, target).rows
+    for described in map_in_threads(partial(describe_columns, path), groups):
+        columns |= {
+            name: {key: rules[name][key] for key in ("type", "role")} | told
+            for name, told in described.items()
+        }
+        progress(len(columns) / len(names))
     counts = {label: classes.get(label, 0) for label in ("0", "1")}
     return {"rows": rows, "classes": counts, "columns": columns}
+
+
+def open_table(path: Path) -> pq.ParquetFile:
+    """Open a table with its texts as the file has them: each once, and the rows' places there."""
+    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    return pq.ParquetFile(path, read_dictionary=texts)
+
+
+def describe_columns(path: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what the values of some columns tell."""
+    with open_table(path) as table:
+        group = {name: start_column(table.schema_arrow.field(name).type) for name in names}
+        for batch in read_batches(table, names):
+            for column, array in zip(group.values(), batch.columns, strict=True):
+                column.add(array)
+        told = {}
+        for name, column in group.items():
+            missing = table.metadata.num_rows - column.total
+            told[name] = {"count": column.total, "missing": missing, **column.describe()}
+            if isinstance(column, Values):
+                top = most_frequent(table, name, column.counts)
+                told[name]["top"] = [[one_line(value, SHOWN), times] for value, times in top]
+        return told
 
 
 def count_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batches import column_groups, is_number, read_batches
+from batches import column_groups, is_number, map_in_threads, read_batches
 from data_preprocessing.count import Counts
 from stage import one_line
 
@@ -56,8 +56,9 @@ def find_warnings(
     classes = profile["classes"]
     warnings = warn_of_balance(classes)
     with pq.ParquetFile(path) as table:
-        for names in column_groups(table, features):
-            for name, parts in read_parts(table, names, target).items():
+        groups = column_groups(table, features)
+        for found in map_in_threads(lambda names: read_parts(path, names, target), groups):
+            for name, parts in found.items():
                 column = profile["columns"][name]
                 doubt = doubt_values(table, name, column)
                 if not doubt and all(classes.values()):
@@ -70,16 +71,15 @@ def find_warnings(
     return warnings
 
 
-def read_parts(
-    table: pq.ParquetFile, features: list[str], target: str
-) -> dict[str, tuple[Part, Part]]:
+def read_parts(path: Path, features: list[str], target: str) -> dict[str, tuple[Part, Part]]:
     """Return what features hold in the rows without a click, and in those with one."""
     parts = {name: (Part(), Part()) for name in features}
-    for batch in read_batches(table, [*features, target]):
-        for label in (0, 1):
-            rows = batch.filter(pc.equal(batch.column(len(features)), label))
-            for name, pair in parts.items():
-                pair[label].add(rows.column(name))
+    with pq.ParquetFile(path) as table:
+        for batch in read_batches(table, [*features, target]):
+            for label in (0, 1):
+                rows = batch.filter(pc.equal(batch.column(len(features)), label))
+                for name, pair in parts.items():
+                    pair[label].add(rows.column(name))
     return parts
 
 

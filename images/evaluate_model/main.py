@@ -123,9 +123,11 @@ def calibrate(scores: Scores) -> list[dict[str, Any]]:
 
 def find_quantiles(scores: Scores, shares: np.ndarray) -> np.ndarray:
     """Return the probabilities below which these shares of the rows are, shape (shares,)."""
-    if scores.weights is None:
-        return np.quantile(scores.probability, shares)
-    return np.quantile(scores.probability, shares, weights=scores.weights, method="inverted_cdf")
+    options: dict[str, Any] = {}
+    if scores.weights is not None:
+        options = {"weights": scores.weights, "method": "inverted_cdf"}
+    quantiles: np.ndarray = np.quantile(scores.probability, shares, **options)
+    return quantiles
 
 
 def judge(measured: dict[str, Any], *, min_accuracy: float, min_roc_auc: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
-from batches import read_batches
+from batches import map_in_threads, read_batches
 
 MOST_IN_FULL = 2**20
 # A 32-bit float has 24 bits of precision, of which this many are kept: 4 digits of a probability.
@@ -53,10 +53,13 @@ def score(model: Pipeline, table: pq.ParquetFile, features: list[str], target: s
 def score_batches(
     model: Pipeline, table: pq.ParquetFile, features: list[str], target: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the true classes and the probabilities of a click, each of shape (rows,)."""
-    for batch in read_batches(table, [*features, target]):
+    """Return the true classes and the probabilities of a click, each of shape (rows,)."""
+
+    def score_batch(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
         rows = pa.Table.from_batches([batch])
-        yield rows[target].to_numpy(), model.predict_proba(rows.select(features))[:, 1]
+        return rows[target].to_numpy(), model.predict_proba(rows.select(features))[:, 1]
+
+    return map_in_threads(score_batch, read_batches(table, [*features, target]))
 
 
 def count(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> Scores:

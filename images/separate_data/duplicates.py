@@ -65,7 +65,7 @@ def encode(column: pa.Array) -> np.ndarray:
     """Return 64 bits for each value of a column, shape (rows,): the same for equal values."""
     if is_number(column.type):
         numbers = column.fill_null(0).to_numpy() + 0  # -0.0 becomes 0.0
-        bits = numbers.view(np.uint64)
+        bits: np.ndarray = numbers.view(np.uint64)
     else:
         coded = column.dictionary_encode(null_encoding="encode")
         # Python's own hash: the same for equal values as long as this process runs.

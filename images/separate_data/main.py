@@ -4,6 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batches import open_writer, read_batches
+from batches import map_in_threads, open_writer, read_batches
 from separate_data.duplicates import Duplicates, encode
 from separate_data.split import split_at_random, split_by_group, split_by_time
 from stage import Run, data_refused, run_script
@@ -106,15 +107,23 @@ def write_parts(
         }
         scratch = open_files.enter_context(tempfile.TemporaryDirectory(dir=paths["test"].parent))
         duplicates = Duplicates(Path(scratch), len(in_test))
+
+        def write(part: str, batch: pa.RecordBatch, chosen: np.ndarray) -> None:
+            kept = batch.filter(pa.array(chosen))
+            writers[part].write_batch(kept.cast(schema))
+            classes[part].update(count_classes(kept[target]))
+
         first = 0
         for batch in read_batches(table, names):
             chosen = in_test[first : first + batch.num_rows]
             first += batch.num_rows
-            duplicates.add(batch.drop_columns(target), chosen)
-            for part, rows in (("train", ~chosen), ("test", chosen)):
-                kept = batch.filter(pa.array(rows))
-                writers[part].write_batch(kept.cast(schema))
-                classes[part].update(count_classes(kept[target]))
+            works = [
+                partial(write, "train", batch, ~chosen),
+                partial(write, "test", batch, chosen),
+                partial(duplicates.add, batch.drop_columns(target), chosen),
+            ]
+            for _ in map_in_threads(lambda work: work(), works):
+                pass
         return {"classes": classes, "duplicates": duplicates.count()}
 
 

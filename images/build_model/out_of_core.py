@@ -155,7 +155,7 @@ def minimise_loss(
 
     # Where the radius does not bind, this is Newton's method.
     options: Any = {"maxiter": max_iter, "gtol": TOLERANCE, "initial_trust_radius": 100}
-    found: OptimizeResult = minimize(
+    found: OptimizeResult = minimize(  # type: ignore[call-overload]  # scipy's own types are too narrow
         lambda weights: look(weights)[0],
         np.zeros(matrix.inputs + 1),
         jac=lambda weights: look(weights)[1],

@@ -27,8 +27,12 @@ from results import origin, save
 
 DATASET = "bench"
 REQUIREMENTS = BESIDE / "requirements.txt"
-# What .env.example says; scripts/bench.sh gives those of .env.
-SETTINGS = {"IMAGE_TAG": "latest", "PIPELINE_UID": "50000", "PIPELINE_GID": "50000"}
+# What a fresh .env says; scripts/bench.sh gives those that are there.
+SETTINGS = {
+    "IMAGE_TAG": "latest",
+    "PIPELINE_UID": str(os.getuid() or 50000),
+    "PIPELINE_GID": str(os.getgid() or 50000),
+}
 MARKER = ".ad-click-volume"
 
 

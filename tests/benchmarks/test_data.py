@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 import data_file
 from data_tables import find_ratios, summarise, tables
-from data_ways import STAGES, children_seconds
+from data_ways import STAGES, Ours, children_seconds
 from results import spread
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +62,20 @@ def test_values_meet_the_contract(source: Path) -> None:
                 assert rules.get("minimum", 0) <= float(row[name]) <= rules.get("maximum", 1e9)
             if "allowed" in rules:
                 assert int(row[name]) in rules["allowed"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_runs_with_the_limits_of_its_contract(stage, monkeypatch, tmp_path) -> None:
+    for name in ("PIPELINE_UID", "PIPELINE_GID", "IMAGE_TAG"):
+        monkeypatch.setenv(name, "7")
+    limits = tomllib.loads((ROOT / f"images/{stage}/stage.toml").read_text())["resources"]
+    command = Ours(tmp_path, "bench").container(stage)
+    assert f"--memory={limits['memory']}" in command
+    assert f"--memory-swap={limits['memory']}" in command
+    assert f"--cpus={limits['cpus']}" in command
+    assert "--memory=512m" in Ours(tmp_path, "bench", memory="512m").container(stage)
+    dockerfile = (ROOT / f"images/{stage}/Dockerfile").read_text()
+    assert f"ENTRYPOINT {json.dumps(command[-3:])}" in dockerfile
 
 
 @pytest.mark.parametrize(

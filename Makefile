@@ -21,7 +21,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs airflow stage contract smtp-test rotate bench
+.PHONY: run up down status logs airflow stage contract smtp-test rotate bench bench-full
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -52,8 +52,11 @@ smtp-test: ## send a mail through the server that .env names, and say what it an
 rotate: ## a new value for a secret of .env, everywhere: SECRET=AIRFLOW_ADMIN_PASSWORD
 	@scripts/rotate.sh $(SECRET)
 
-bench: ## measure, and write the figures to benchmarks/
+bench: ## measure in quick sizes, and write the figures to benchmarks/ (ARGS="data" for one case)
 	@scripts/bench.sh $(ARGS)
+
+bench-full: ## the same with ten million rows and other orchestrators, about an hour
+	@scripts/bench.sh --full $(ARGS)
 
 .PHONY: engine env base-images images venv lock
 engine: ## a Docker engine with compose v2 and buildx: the one that is there, or the distribution's

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +17,46 @@ FOLDER = Path(__file__).resolve().parent
 END = "\n<!-- end -->"
 
 
-def origin() -> dict[str, Any]:
-    """Return when and on what a measurement is made."""
+def origin(**versions: str) -> dict[str, Any]:
+    """Return when, on what and with which versions a measurement is made.
+
+    Python's and the Docker engine's are told by themselves.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "memory_bytes": memory}
+    own = {"python": platform.python_version(), "docker": docker_version()}
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": {"cpus": os.cpu_count(), "kernel": platform.release()},
+        "command": " ".join(
+            ["python3", *(os.path.relpath(a) for a in sys.argv[:1]), *sys.argv[1:]]
+        ),
+        "machine": machine,
+        "versions": own | versions,
+    }
+
+
+def docker_version() -> str | None:
+    """Return the version of the Docker engine, None without one."""
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return the median, the quartiles, the ends, and every single value."""
+    kept = [round(value, 4) for value in values]
+    low, _, high = (
+        statistics.quantiles(kept, n=4, method="inclusive") if len(kept) > 1 else kept * 3
+    )
+    return {
+        "median": statistics.median(kept),
+        "quartiles": [round(low, 4), round(high, 4)],
+        "minimum": min(kept),
+        "maximum": max(kept),
+        "all": kept,
     }
 
 

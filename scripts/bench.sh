@@ -1,29 +1,68 @@
 #!/usr/bin/env bash
-# make bench: measures and writes benchmarks/. ARGS="pipeline" measures on the running stack, ARGS="monitor" the
-# monitor's image alone; without a name both. ARGS="monitor --repeats 9" for more certainty.
+# make bench: measures and writes benchmarks/. Without a name all, in the quick sizes; `--full`, first, is make
+# bench-full: all, in the large ones. ARGS="monitor" measures one case, ARGS="monitor --repeats 9" with more certainty.
+#   pipeline       the DAG beside the plain containers, on the running stack
+#   monitor        the monitor's image alone
+#   data           the stages on large files, beside polars and pandas, in containers of their own
+#   orchestrators  the same containers by other orchestrators, beside the running stack
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
 
-what=both
-case ${1:-} in
-    pipeline | monitor)
-        what=$1
-        shift
-        ;;
-esac
+full=false
+if [ "${1:-}" = --full ]; then
+    full=true
+    shift
+fi
+quick_cases=(pipeline quick_monitor data)
+full_cases=(pipeline monitor data orchestrators)
 
-scripts/venv.sh
-if [ "$what" != monitor ]; then
+measure_pipeline() {
+    need_stack
+    .venv/bin/python3 benchmarks/measure.py "$@"
+}
+
+measure_monitor() {
+    need_image monitor
+    .venv/bin/python3 benchmarks/measure_monitor.py "$@"
+}
+
+measure_data() {
+    need_image load_data
+    if $full; then
+        .venv/bin/python3 benchmarks/data.py --rows 1000000,10000000 "$@"
+    else
+        .venv/bin/python3 benchmarks/data.py --rows 250000,1000000 --name data_quick "$@"
+    fi
+}
+
+measure_orchestrators() {
+    need_stack
+    .venv/bin/python3 benchmarks/orchestrators.py "$@"
+}
+
+need_stack() {
     scripts/up.sh
     load_settings "$ENV_FILE"
-    .venv/bin/python3 benchmarks/measure.py "$@"
-fi
-if [ "$what" != pipeline ]; then
+}
+
+need_image() {
     scripts/env.sh
     load_settings "$ENV_FILE"
-    image=localhost/ad-click/monitor:${IMAGE_TAG:-latest}
+    image=localhost/ad-click/$1:${IMAGE_TAG:-latest}
     docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is not built, or Docker is not \
 running: run 'make images'"
-    .venv/bin/python3 benchmarks/measure_monitor.py "$@"
+}
+
+# Of a short history the monitor's figures are printed, and those of the long one stay.
+measure_quick_monitor() { measure_monitor --runs 1000 --repeats 1 --seconds 20 --live-seconds 10 --dry "$@"; }
+
+cases=("${quick_cases[@]}")
+if $full; then cases=("${full_cases[@]}"); fi
+if [ $# -gt 0 ] && declare -F "measure_$1" > /dev/null; then
+    cases=("$1")
+    shift
 fi
+
+scripts/venv.sh
+for case in "${cases[@]}"; do "measure_$case" "$@"; done

@@ -88,17 +88,17 @@ FIRST_TIME = datetime(2025, 1, 1, tzinfo=UTC)
 SPAN_SECONDS = 204 * 24 * 3600
 
 
-def draw_numbers(random: np.random.Generator) -> np.ndarray:
+def draw_numbers(random: np.random.Generator, per_class: int = ROWS_PER_CLASS) -> np.ndarray:
     """Return the four numbers, shape (rows, 4), both classes mixed, inside the ranges."""
     rows = []
     for mean, deviation, correlation in zip(MEANS, DEVIATIONS, CORRELATIONS, strict=True):
         covariance = np.outer(deviation, deviation) * correlation
         kept = np.empty((0, len(NUMBERS)))
-        while len(kept) < ROWS_PER_CLASS:
-            drawn = random.multivariate_normal(mean, covariance, ROWS_PER_CLASS)
+        while len(kept) < per_class:
+            drawn = random.multivariate_normal(mean, covariance, per_class)
             inside = ((drawn >= LOW) & (drawn <= HIGH)).all(axis=1)
             kept = np.vstack([kept, drawn[inside]])
-        rows.append(kept[:ROWS_PER_CLASS])
+        rows.append(kept[:per_class])
     return random.permutation(np.vstack(rows))
 
 

@@ -16,7 +16,6 @@ import pytest
 import batches
 import build_model.main
 import build_model.out_of_core
-import stage
 from build_model.encode import HASHED_WIDTH, MOST_ONE_HOT, describe_features
 from build_model.main import find_warnings, is_large, make_model
 
@@ -86,20 +85,17 @@ def out_of_core(finished, monkeypatch):
     return finished
 
 
-def run_here(volume, *arguments):
-    """Run the stage in this process and return its model and its metrics."""
-    with pytest.MonkeyPatch().context() as patch:
-        patch.setenv("SHARED_VOLUME", str(volume.path))
-        code = stage.main("build_model", ["--run-id", "demo", *arguments])
-    report = volume.report("build_model")
-    assert code == 0, report["error"]
-    return model_of(volume), report["metrics"]
+def fitted(volume, *arguments):
+    """Run the stage and return its model and its metrics."""
+    ended = volume.run("build_model", *arguments)
+    assert ended.code == 0, ended.message
+    return model_of(volume), ended.report["metrics"]
 
 
 @pytest.mark.parametrize("scaler", ["standard", "minmax", "minmax+standard"])
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
 def test_out_of_core_the_coefficients_are_those_of_scikit_learn(out_of_core, scaler, C):
-    model, metrics = run_here(out_of_core, "--scaler", scaler, "--C", str(C))
+    model, metrics = fitted(out_of_core, "--scaler", scaler, "--C", str(C))
     assert (metrics["solver"], metrics["converged"], metrics["rows"]) == ("trust-exact", True, 700)
     train = rows(out_of_core, "train")
     other = make_model(PLAIN, **DEFAULTS | {"scaler": scaler, "C": C})
@@ -116,12 +112,12 @@ def test_out_of_core_the_coefficients_are_those_of_scikit_learn(out_of_core, sca
 
 
 def test_out_of_core_nothing_is_left_beside_the_model(out_of_core):
-    run_here(out_of_core)
+    fitted(out_of_core)
     assert out_of_core.files("build_model") == ["logistic_regression_model.pkl", "report.json"]
 
 
 def test_out_of_core_too_few_iterations_are_warned_of(out_of_core):
-    _, metrics = run_here(out_of_core, "--max-iter", "1")
+    _, metrics = fitted(out_of_core, "--max-iter", "1")
     assert (metrics["converged"], metrics["iterations"]) == (False, 1)
     assert metrics["warnings"] == ["the solver did not converge in 1 iterations"]
 
@@ -134,7 +130,7 @@ def test_out_of_core_a_constant_feature_is_warned_of(out_of_core):
     pq.write_table(table, folder / "train.parquet")
     report = out_of_core.report("separate_data")
     out_of_core.write("runs/demo/separate_data/report.json", {**report, "outputs": []})
-    _, metrics = run_here(out_of_core)
+    _, metrics = fitted(out_of_core)
     assert metrics["warnings"] == [
         "'Male' has the same value in all training rows, which teaches nothing"
     ]

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 DISTINCT = 100_000
+BYTES_AT_ONCE = 2**23
 # A longer text is counted by its beginning and its digest.
 LONGEST = 200
 
@@ -25,7 +26,8 @@ class Counts:
             {"value": pa.array([], pa.string()), "rows": pa.array([], pa.int64())}
         )
         self.total = 0
-        self.whole = True
+        self.waiting: list[pa.Table] = []
+        self.dropped = False
 
     def add(self, array: pa.Array) -> None:
         """Count the values of a part of the column; those that are missing are no values."""
@@ -34,20 +36,36 @@ class Counts:
         self.total += len(array) - array.null_count
         if self.only is not None:
             found = found.filter(pc.is_in(found["value"], self.only))
-        self.table = add_up(self.table, found) if self.table.num_rows else found
+        self.waiting.append(found)
+        if sum(part.nbytes for part in self.waiting) >= BYTES_AT_ONCE:
+            self.add_waiting()
+
+    def add_waiting(self) -> None:
+        """Add up what waits."""
+        if not self.waiting:
+            return
+        self.table = add_up([self.table, *self.waiting])
+        self.waiting = []
         if self.table.num_rows > DISTINCT:
-            self.whole = False
+            self.dropped = True
             self.table = keep_heaviest(self.table)
+
+    @property
+    def whole(self) -> bool:
+        """Whether each value is counted in full."""
+        self.add_waiting()
+        return not self.dropped
 
     @property
     def rows(self) -> dict[str, int]:
         """In how many rows each value stands."""
+        self.add_waiting()
         return dict(zip(*(column.to_pylist() for column in self.table.columns), strict=True))
 
 
-def add_up(counts: pa.Table, more: pa.Table) -> pa.Table:
-    """Return the sum of two counts."""
-    both = pa.concat_tables([counts, more]).group_by("value").aggregate([("rows", "sum")])
+def add_up(counts: list[pa.Table]) -> pa.Table:
+    """Return the sum of counts."""
+    both = pa.concat_tables(counts).group_by("value").aggregate([("rows", "sum")])
     return both.select(["value", "rows_sum"]).rename_columns(["value", "rows"])
 
 

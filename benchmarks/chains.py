@@ -168,8 +168,9 @@ class Chains:
             docker("rm", *left)
         # cwltool runs containers as who calls it; the stages' own user must own what is published.
         if os.geteuid() == 0:
+            owner = int(os.environ["PIPELINE_UID"]), int(os.environ["PIPELINE_GID"])
             for path in (volume / "model").rglob("*"):
-                os.chown(path, int(os.environ["PIPELINE_UID"]), int(os.environ["PIPELINE_GID"]))
+                os.chown(path, *owner, follow_symlinks=False)
 
 
 def tool_versions() -> dict[str, str]:

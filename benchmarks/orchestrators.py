@@ -63,10 +63,11 @@ def ratios(measured: dict[str, Any]) -> dict[str, float]:
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     stages = len(results["stages"])
+    busy = statistics.median(way["busy_cpus"]["median"] for way in results["ways"].values())
     lines = [
         f"Measured on {results['date']} by `{results['command']}`, "
         f"{results['machine']['cpus']} CPUs, {stages} stages, medians of {results['repeats']} in "
-        "turns.",
+        f"turns. Meanwhile {busy:.1f} CPUs were busy, with these runs and all else on the machine.",
         "",
         "| by | version | s (range) | times the plain chain |",
         "| --- | --- | --- | --- |",

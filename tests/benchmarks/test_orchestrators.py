@@ -56,7 +56,7 @@ def test_a_ratio_is_the_median_of_the_turns_ratios() -> None:
 
 
 def test_table_goes_from_the_quickest_to_the_slowest() -> None:
-    way = {"seconds": spread([10.0, 12.0])}
+    way = {"seconds": spread([10.0, 12.0]), "busy_cpus": spread([1.25, 1.35])}
     results = {
         "date": "2026-01-01",
         "command": "python3 benchmarks/orchestrators.py",
@@ -67,6 +67,7 @@ def test_table_goes_from_the_quickest_to_the_slowest() -> None:
         "ways": {"luigi": way, "plain": way},
         "ratios": {"luigi": 1.5, "plain": 1.0},
     }
+    assert "Meanwhile 1.3 CPUs were busy" in table(results)
     rows = table(results).splitlines()[-2:]
     assert rows[0].startswith("| plain `docker run` |  | 11.0 (10.0 to 12.0) | **1.00** |")
     assert rows[1].endswith("| 3 | 11.0 (10.0 to 12.0) | **1.50** |")

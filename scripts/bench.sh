@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # make bench: measures and writes benchmarks/. ARGS="pipeline" measures on the running stack, ARGS="monitor" the
-# monitor's image alone; without a name both. ARGS="monitor --repeats 9" for more certainty.
+# monitor's image alone; without a name both. ARGS="monitor --repeats 9" for more certainty. ARGS="waterfall" shows
+# where the time of a run goes, ARGS="idle" what the stack costs while nothing runs.
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -14,6 +15,13 @@ case ${1:-} in
 esac
 
 scripts/venv.sh
+case ${1:-} in
+    waterfall | idle)
+        scripts/up.sh
+        load_settings "$ENV_FILE"
+        exec .venv/bin/python3 "benchmarks/$1.py" "${@:2}"
+        ;;
+esac
 if [ "$what" != monitor ]; then
     scripts/up.sh
     load_settings "$ENV_FILE"

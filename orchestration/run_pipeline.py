@@ -20,6 +20,8 @@ from airflow_api import API, Airflow
 VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
 DAG = "ml_pipeline_advertising"
 POLL_SECONDS = 0.5
+# How long a run whose tasks are over takes to be closed.
+CLOSE_SECONDS = 0.1
 STARTUP_SECONDS = 120
 PATIENCE_SECONDS = 120
 # States that a task does not leave by itself.
@@ -78,11 +80,10 @@ class Pipeline(Airflow):
                     seen[task["task_id"]] = task["state"]
                     say_state(task, read_note(run_id, task["task_id"]))
             # The API server has the tasks to answer: while some go on, the run is not over.
-            if all(task["state"] in OVER for task in tasks):
-                state = self.look(path)["state"]
-                if state in ("success", "failed"):
-                    return str(state)
-            time.sleep(POLL_SECONDS)
+            over = all(task["state"] in OVER for task in tasks)
+            if over and (state := self.look(path)["state"]) in ("success", "failed"):
+                return str(state)
+            time.sleep(CLOSE_SECONDS if over else POLL_SECONDS)
 
 
 def detail_of(error: urllib.error.HTTPError) -> str:

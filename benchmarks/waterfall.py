@@ -1,9 +1,9 @@
 """Trace runs of the pipeline: where the time goes between and around the containers.
 
 ``make bench ARGS="waterfall"`` runs this on the stack that is up, and writes results.json, the
-table of README.md and a picture. The moments come from Airflow (task instances and logs, by its
-REST API), from the engine's events, and from the stages' reports; nothing is measured that was not
-recorded anyway.
+table of README.md, a picture and, to waterfall.jsonl, all spans. The moments come from Airflow
+(task instances and logs, by its REST API), from the engine's events, and from the stages' reports;
+nothing is measured that was not recorded anyway.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from results import FOLDER, origin, save
 from spans import CLOSE, SPANS, Span, medians, moments_of, seconds_of, spans_of
 
 PICTURE = FOLDER / "waterfall.svg"
+RECORDS = FOLDER / "waterfall.jsonl"
 # Waiting is grey, Airflow blue, the engine orange, the stage green.
 COLOURS = {
     "schedule": "#bdbdbd",
@@ -85,6 +86,14 @@ def read_report(run_id: str, task: str) -> dict[str, Any]:
     path = ROOT / os.environ["SHARED_VOLUME"] / "runs" / run_id / task / "report.json"
     report: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return report
+
+
+def record_of(run: dict[str, Any]) -> str:
+    """Return a run's spans as one line of JSON: task, span, start and end of each."""
+    spans = [
+        [span.task, span.name, round(span.start, 3), round(span.end, 3)] for span in run["spans"]
+    ]
+    return json.dumps({"seconds": run["seconds"], "dag_run": run["dag_run"], "spans": spans})
 
 
 def draw(spans: list[Span], path: Path) -> None:
@@ -153,19 +162,10 @@ def main() -> None:
         "repeats": len(runs),
         "seconds": middle["seconds"],
         "spans": medians([run["spans"] for run in runs], lengths),
-        "runs": [
-            {
-                "seconds": run["seconds"],
-                "dag_run": run["dag_run"],
-                "spans": [
-                    [span.task, span.name, round(span.start, 3), round(span.end, 3)]
-                    for span in run["spans"]
-                ],
-            }
-            for run in runs
-        ],
+        "dag_runs": [run["dag_run"] for run in runs],
     }
     if not arguments.dry:
+        RECORDS.write_text("".join(f"{record_of(run)}\n" for run in runs))
         draw(middle["spans"], PICTURE)
         save("waterfall", results, table(results))
     print(table(results))

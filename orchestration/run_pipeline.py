@@ -20,8 +20,12 @@ from airflow_api import API, Airflow
 VOLUME = Path(os.environ.get("SHARED_VOLUME", "/shared_volume"))
 DAG = "ml_pipeline_advertising"
 POLL_SECONDS = 0.5
+# How long a run whose tasks are over takes to be closed.
+CLOSE_SECONDS = 0.1
 STARTUP_SECONDS = 120
 PATIENCE_SECONDS = 120
+# States that a task does not leave by itself.
+OVER = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 class Pipeline(Airflow):
@@ -70,15 +74,16 @@ class Pipeline(Airflow):
         path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
         seen: dict[str, str] = {}
         while True:
-            state = self.look(path)["state"]
             tasks = self.look(f"{path}/taskInstances?order_by=start_date")["task_instances"]
             for task in tasks:
                 if seen.get(task["task_id"]) != task["state"]:
                     seen[task["task_id"]] = task["state"]
                     say_state(task, read_note(run_id, task["task_id"]))
-            if state in ("success", "failed"):
+            # The API server has the tasks to answer: while some go on, the run is not over.
+            over = all(task["state"] in OVER for task in tasks)
+            if over and (state := self.look(path)["state"]) in ("success", "failed"):
                 return str(state)
-            time.sleep(POLL_SECONDS)
+            time.sleep(CLOSE_SECONDS if over else POLL_SECONDS)
 
 
 def detail_of(error: urllib.error.HTTPError) -> str:

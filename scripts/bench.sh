@@ -5,6 +5,8 @@
 #   monitor        the monitor's image alone
 #   data           the stages on large files, beside polars and pandas, in containers of their own
 #   orchestrators  the same containers by other orchestrators, beside the running stack
+#   waterfall      where the time of a run goes, on the running stack
+#   idle           what the running stack costs while nothing runs
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -14,8 +16,8 @@ if [ "${1:-}" = --full ]; then
     full=true
     shift
 fi
-quick_cases=(pipeline quick_monitor data)
-full_cases=(pipeline monitor data orchestrators)
+quick_cases=(pipeline waterfall idle quick_monitor data)
+full_cases=(pipeline waterfall idle monitor data orchestrators)
 
 measure_pipeline() {
     need_stack
@@ -39,6 +41,16 @@ measure_data() {
 measure_orchestrators() {
     need_stack
     .venv/bin/python3 benchmarks/orchestrators.py "$@"
+}
+
+measure_waterfall() {
+    need_stack
+    .venv/bin/python3 benchmarks/waterfall.py "$@"
+}
+
+measure_idle() {
+    need_stack
+    .venv/bin/python3 benchmarks/idle.py "$@"
 }
 
 need_stack() {

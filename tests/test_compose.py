@@ -193,6 +193,14 @@ def test_scheduler_keeps_the_host_name_by_which_it_finds_itself():
     assert not {"hostname", "container_name"} & set(SERVICES["airflow-scheduler"])
 
 
+def test_scheduler_sleeps_nowhere_but_in_the_executor_that_is_woken():
+    """Without its executor, a sleep of 0 would have it ask the database all the time."""
+    shared = COMPOSE["x-airflow-environment"]
+    assert shared["AIRFLOW__CORE__EXECUTOR"] == "prompt_executor.PromptExecutor"
+    assert shared["AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"] == 0
+    assert (ROOT / "orchestration" / "plugins" / "prompt_executor.py").is_file()
+
+
 def test_every_setting_is_in_the_example():
     example = (ROOT / ".env.example").read_text()
     used = set(re.findall(r"\$\{(\w+)", TEXT))

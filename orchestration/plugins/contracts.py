@@ -1,5 +1,6 @@
 """The stages' contracts, as the orchestration reads them."""
 
+import functools
 import os
 import tomllib
 from pathlib import Path
@@ -10,13 +11,22 @@ IMAGES = Path(os.environ.get("AD_CLICK_IMAGES", "/opt/airflow/images"))
 
 def read_contract(stage: str) -> dict[str, Any]:
     """Return the content of a stage's ``stage.toml``."""
-    return tomllib.loads((IMAGES / stage / "stage.toml").read_text(encoding="utf-8"))
+    return read_toml(IMAGES / stage / "stage.toml")
 
 
 def read_exit_codes() -> dict[int, dict[str, Any]]:
     """Return the error contract: for each exit code ``cause``, ``retried`` and ``advice``."""
-    content = tomllib.loads((IMAGES / "exit_codes.toml").read_text(encoding="utf-8"))
+    content = read_toml(IMAGES / "exit_codes.toml")
     return {int(code): entry for code, entry in content.items()}
+
+
+@functools.cache
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a file of the image, which does not change; nor may what is returned.
+
+    Each task's process reads the DAG file, which asks for each contract twice.
+    """
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def image_name(word: str) -> str:

@@ -61,9 +61,13 @@ def stop(client: APIClient, container: str, warn: Warn) -> None:
         warn("container %s does not stop: %s", container, error)
 
 
-def remove(client: APIClient, container: str, warn: Warn) -> None:
-    """Stop and remove a container; an engine that refuses, as a busy one may, is asked again."""
-    stop(client, container, warn)
+def remove(client: APIClient, container: str, warn: Warn, *, ended: bool = False) -> None:
+    """Stop and remove a container; an engine that refuses, as a busy one may, is asked again.
+
+    One that is known to have ``ended`` is not stopped.
+    """
+    if not ended:
+        stop(client, container, warn)
     reason: object = None
     for _ in range(ATTEMPTS):
         try:

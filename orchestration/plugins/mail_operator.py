@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import smtplib
 from email.message import EmailMessage
 from email.utils import formatdate, getaddresses, make_msgid
@@ -13,7 +14,25 @@ from airflow.providers.smtp.operators.smtp import EmailOperator
 from task_note import TaskNote
 
 if TYPE_CHECKING:
+    import jinja2
     from airflow.sdk.definitions.context import Context
+
+
+class Remembering:
+    """A task instance for templates, which asks Airflow for a task's XCom once for all of them."""
+
+    def __init__(self, ti: Any) -> None:
+        self.ti = ti
+        self.pull = functools.cache(lambda task, key: ti.xcom_pull(task_ids=task, key=key))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ti, name)
+
+    def xcom_pull(self, task_ids: str | list[str], key: str = "return_value") -> Any:
+        """Return what a task has pushed, of a list of tasks a list of it, as Airflow does."""
+        if isinstance(task_ids, str):
+            return self.pull(task_ids, key)
+        return [self.pull(task, key) for task in task_ids]
 
 
 class MailOperator(EmailOperator):
@@ -28,6 +47,13 @@ class MailOperator(EmailOperator):
     def __init__(self, *, text_content: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.text_content = text_content
+
+    def render_template_fields(
+        self, context: Context, jinja_env: jinja2.Environment | None = None
+    ) -> None:
+        """Render both contents, which tell the same, from what is pulled once."""
+        remembering = cast("Context", {**context, "ti": Remembering(context["ti"])})
+        super().render_template_fields(remembering, jinja_env)
 
     def execute(self, context: Context) -> None:
         """Send the mail; ``task.json`` says to whom, or why it was not sent."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.types import LogConfig, Mount
 from urllib3.exceptions import HTTPError
 
@@ -109,6 +109,7 @@ class StageOperator(DockerOperator):
         self.sweeps = sweeps
         self.resources_of_stage = contract["resources"]
         self.killed = False
+        self.ended = False
         super().__init__(
             task_id=kwargs.pop("task_id", stage),
             doc_md=contract["summary"],
@@ -185,24 +186,24 @@ class StageOperator(DockerOperator):
 
     def create(self, context: Context) -> dict[str, Any]:
         """Create the container from an image that is there; nothing is ever pulled."""
-        images = self.cli.images(name=self.image)
-        if not images:
+        source, environment = self.volume_source(), self.environment_of_stage()
+        self.note.update(docker_run=self.by_hand(source, environment))
+        try:
+            container: dict[str, Any] = self.cli.create_container(
+                image=self.image,
+                command=self.command,
+                environment=environment,
+                labels=self.labels_of(context),
+                host_config=self.cli.create_host_config(**self.host_config(source)),
+                name=self.name_of(context),
+            )
+        except ImageNotFound:
             raise StageFailed(
                 "image missing",
                 f"the image {self.image} is not built on this Docker engine",
                 advice="Build it with: make images",
                 retried=False,
-            )
-        source, environment = self.volume_source(), self.environment_of_stage()
-        self.note.update(image_id=images[0]["Id"], docker_run=self.by_hand(source, environment))
-        container: dict[str, Any] = self.cli.create_container(
-            image=self.image,
-            command=self.command,
-            environment=environment,
-            labels=self.labels_of(context),
-            host_config=self.cli.create_host_config(**self.host_config(source)),
-            name=self.name_of(context),
-        )
+            ) from None
         return container
 
     def name_of(self, context: Context) -> str:
@@ -294,6 +295,7 @@ class StageOperator(DockerOperator):
                     deadline = None
                 state = self.state_of_container()
                 if not state["Running"]:
+                    self.ended = True
                     return state
             except BROKEN as error:
                 refused = isinstance(error, APIError) and error.status_code != 503
@@ -305,8 +307,11 @@ class StageOperator(DockerOperator):
             time.sleep(0.05)
 
     def state_of_container(self) -> dict[str, Any]:
-        """Return what the engine says of the container's state."""
-        state: dict[str, Any] = self.cli.inspect_container(self.container["Id"])["State"]
+        """Return what the engine says of the container's state; the note learns its image."""
+        known = self.cli.inspect_container(self.container["Id"])
+        if self.note.content.get("image_id") is None:
+            self.note.update(image_id=known["Image"])
+        state: dict[str, Any] = known["State"]
         return state
 
     def summary_or_failure(self, state: Mapping[str, Any], tail: Sequence[str]) -> dict[str, Any]:
@@ -386,7 +391,7 @@ class StageOperator(DockerOperator):
     def remove(self) -> None:
         """Stop and remove the container, unless a later try has taken it over."""
         if self.container and not self.note.overtaken:
-            remove(self.cli, self.container["Id"], self.log.warning)
+            remove(self.cli, self.container["Id"], self.log.warning, ended=self.ended)
         self.container = None  # type: ignore[assignment]
 
     def stop(self) -> None:

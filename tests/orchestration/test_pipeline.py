@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -272,6 +273,39 @@ def test_markup_in_the_data_stays_text_on_every_page(green: tuple[Any, str]) -> 
     assert "&lt;script&gt;alert(1)" in stack.monitor(f"/runs/{refused_id}")[1]
     for mail in stack.mails(refused_id):
         assert script not in texts(mail)[1]
+
+
+def test_tasks_ask_airflow_no_more_than_they_have_to(green: tuple[Any, str]) -> None:
+    """The API server's time is what passes between two containers."""
+    stack, run_id = green
+    access = subprocess.run(
+        ["docker", "logs", stack.service("airflow-apiserver")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    calls = re.findall(r"method=(\w+) path=/execution/(\S+)", access.stdout + access.stderr)
+    tasks = stack.tasks(run_id)
+    own = {
+        task: {(how, path) for how, path in calls if f"/{tasks[task]['id']}/" in path}
+        for task in (*STAGES, "success_email")
+    }
+    # Begun, alive, what was rendered, ended; of the model also whether its asset may be written.
+    assert {task: len(found) for task, found in own.items()} == {
+        task: 5 if task == "model_summary" else 4 for task in own
+    }
+    xcoms = [
+        (how, path.removesuffix("/slice").split("/")[3:])
+        for how, path in calls
+        if path.startswith(f"xcoms/ml_pipeline_advertising/{run_id}/")
+    ]
+    assert sorted(words for how, words in xcoms if how == "POST") == sorted(
+        [stage, "return_value"] for stage in STAGES
+    )
+    # The mail: what each stage has told, once for both of its forms.
+    assert sorted(words for how, words in xcoms if how == "GET") == sorted(
+        [stage, "return_value"] for stage in STAGES[:7]
+    )
 
 
 def test_a_missed_gate_is_not_retried_and_publishes_nothing(green: tuple[Any, str]) -> None:

@@ -23,6 +23,7 @@ import pytest
 import requests
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
+from docker import APIClient
 from docker.errors import APIError
 
 import contracts
@@ -372,6 +373,33 @@ def test_success_returns_the_summary_and_leaves_no_container(probe):
 
 
 @pytest.mark.image
+def test_task_asks_the_engine_no_more_than_it_has_to(probe, monkeypatch):
+    calls: list[str] = []
+    send = APIClient.send
+
+    def count(client: APIClient, request: Any, **known: Any) -> Any:
+        path = re.sub(r"\?.*|/v1\.\d+", "", request.path_url)
+        calls.append(f"{request.method} {re.sub(r'/[0-9a-f]{64}', '/ID', path)}")
+        return send(client, request, **known)
+
+    monkeypatch.setattr(APIClient, "send", count)
+    probe.run("finish")
+    # One more in Airflow's container, whose own mounts are looked at; here the volume is given.
+    assert calls == [
+        "GET /version",
+        "GET /_ping",
+        "GET /containers/json",
+        "POST /containers/create",
+        "GET /containers/ID/json",
+        "POST /containers/ID/start",
+        "GET /containers/ID/logs",
+        "GET /containers/ID/json",  # docker-py's own, which looks for a terminal
+        "GET /containers/ID/json",
+        "DELETE /containers/ID",
+    ]
+
+
+@pytest.mark.image
 def test_command_of_the_note_runs_the_stage_again_with_the_same_limits(probe):
     probe.run("finish")
     (probe.volume / "runs/manual__1/probe/report.json").unlink()
@@ -398,6 +426,7 @@ def test_limits_and_walls_are_really_there(probe):
     task.container = task.create(context)
     (container,) = json.loads(docker("inspect", task.container["Id"]))
     host = container["HostConfig"]
+    assert task.state_of_container()["Status"] == "created"
     task.remove()
     assert host["Memory"] == 96 * 2**20
     assert host["MemorySwap"] == 96 * 2**20

@@ -60,8 +60,9 @@ def test_airflow_loads_the_plugin_with_its_tabs():
         text=True,
         check=True,
     )
-    (plugin,) = json.loads(done.stdout)
-    assert plugin["source"] == "$PLUGINS_FOLDER/monitor_view.py"
+    found = {plugin["source"]: plugin for plugin in json.loads(done.stdout)}
+    plugin = found.pop("$PLUGINS_FOLDER/monitor_view.py")
+    assert list(found) == ["$PLUGINS_FOLDER/prompt_executor.py"]
     assert plugin["external_views"] == tabs(URL)
 
 

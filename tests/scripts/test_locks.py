@@ -61,8 +61,18 @@ def test_dockerfiles_of_stages_differ_in_their_name_shared_layers_and_own_data_o
             flags=re.MULTILINE | re.DOTALL,
         )
         text = text.replace(name, "STAGE")
-        return re.sub(
-            r"^COPY images/STAGE/[\w.]+\.json /app/STAGE/\n", "", text, flags=re.MULTILINE
-        )
+        own = r"COPY images/STAGE/[\w.]+\.json /app/STAGE/|COPY images/batches\.py /app/"
+        fonts = r"ENV FONT_LIST=.*|RUN MPLCONFIGDIR=\$FONT_LIST .*"
+        return re.sub(rf"^({own}|{fonts})\n", "", text, flags=re.MULTILINE)
 
     assert common(stage) == common("end_pipeline")
+
+
+def test_stages_with_tables_have_what_tables_are_read_by():
+    for stage in STAGES:
+        text = (ROOT / f"images/{stage}/Dockerfile").read_text()
+        imports = any(
+            re.search(r"^from batches import", path.read_text(), re.MULTILINE)
+            for path in (ROOT / "images" / stage).glob("*.py")
+        )
+        assert ("COPY images/batches.py /app/" in text) == imports, stage

@@ -56,8 +56,11 @@ def draw_figures(
         for name, draw in drawings.items():
             figure = Figure(figsize=(6, 4.5))
             draw(figure.add_subplot())
-            # Once for both files; as the figure's own engine it would be asked for each again.
-            ConstrainedLayoutEngine().execute(figure)
+            if name == "coefficients":  # the only one whose labels may be of any length
+                # Once for both files; as the figure's own engine it would be asked for each again.
+                ConstrainedLayoutEngine().execute(figure)
+            else:
+                figure.subplots_adjust(left=0.14, right=0.96, bottom=0.13, top=0.92)
             figure.savefig(output(f"figures/{name}.svg"), metadata={"Date": None})
             figure.savefig(output(f"figures/{name}.png"), dpi=120)
 

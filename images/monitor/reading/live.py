@@ -27,7 +27,8 @@ DAG = "ml_pipeline_advertising"
 USER = "monitor"
 # An answer that is older says nothing of now.
 FRESH = timedelta(seconds=20)
-BUSY_SECONDS, IDLE_SECONDS, DOWN_SECONDS = 1.0, 4.0, 10.0
+# Each answer takes Airflow an eighth of a second, of which its tasks have less meanwhile.
+BUSY_SECONDS, IDLE_SECONDS, DOWN_SECONDS = 2.0, 4.0, 10.0
 NEWEST = 20
 UNFINISHED = ("queued", "running")
 # What a task's state in Airflow says of a stage that has left nothing on the volume yet.

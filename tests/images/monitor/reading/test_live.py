@@ -274,7 +274,7 @@ def test_answer_that_did_not_change_is_no_new_generation(airflow, ask, index):
 
 
 @pytest.mark.parametrize(
-    ("state", "seconds"), [("running", 1), ("queued", 1), ("success", 4), (None, 4)]
+    ("state", "seconds"), [("running", 2), ("queued", 2), ("success", 4), (None, 4)]
 )
 def test_airflow_is_asked_often_while_a_run_is_on(airflow, poller, state, seconds):
     now = [100.0]

@@ -61,7 +61,9 @@ class PromptExecutor(LocalExecutor):
 
     def rings_within(self, seconds: float) -> bool:
         """Return whether the bell has rung, as soon as it does; several rings are one."""
-        if not select.select([self.bell], [], [], seconds)[0]:
+        watch = select.poll()
+        watch.register(self.bell, select.POLLIN)
+        if not watch.poll(1000 * seconds):
             return False
         with contextlib.suppress(BlockingIOError):
             while self.bell.recv(1):

@@ -25,7 +25,7 @@ ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1])
 
 # What stages import of packages, by the names of the modules; the image holds nothing else.
 TABLE = {"numpy", "pyarrow"}
-LEARN = TABLE | {"joblib", "narwhals", "scipy", "sklearn", "threadpoolctl"}
+LEARN = TABLE | {"cloudpickle", "joblib", "narwhals", "scipy", "sklearn", "threadpoolctl"}
 DRAW = {
     *("PIL", "cycler", "dateutil", "fontTools", "kiwisolver", "matplotlib", "mpl_toolkits"),
     *("packaging", "pyparsing", "six"),

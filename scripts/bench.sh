@@ -34,7 +34,7 @@ measure_data() {
     if $full; then
         .venv/bin/python3 benchmarks/data.py --rows 1000000,10000000 "$@"
     else
-        .venv/bin/python3 benchmarks/data.py --rows 250000,1000000 --name data_quick "$@"
+        .venv/bin/python3 benchmarks/data.py --rows 250000,1000000 --repeats 1 --name data_quick "$@"
     fi
 }
 
@@ -67,7 +67,9 @@ running: run 'make images'"
 }
 
 # Of a short history the monitor's figures are printed, and those of the long one stay.
-measure_quick_monitor() { measure_monitor --runs 1000 --repeats 1 --seconds 20 --live-seconds 10 --dry "$@"; }
+measure_quick_monitor() {
+    measure_monitor --runs 1000 --repeats 1 --seconds 20 --live-seconds 10 --only monitor --dry "$@"
+}
 
 cases=("${quick_cases[@]}")
 if $full; then cases=("${full_cases[@]}"); fi

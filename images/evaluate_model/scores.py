@@ -34,7 +34,12 @@ class Scores:
     @property
     def predicted(self) -> np.ndarray:
         """The predicted classes, shape (entries,)."""
-        return (self.probability > 0.5).astype(np.int8)
+        return predict(self.probability)
+
+
+def predict(probability: np.ndarray) -> np.ndarray:
+    """Return the predicted classes; both arrays have shape (rows,)."""
+    return (probability > 0.5).astype(np.int8)
 
 
 def score(model: Pipeline, table: pq.ParquetFile, features: list[str], target: str) -> Scores:
@@ -85,6 +90,6 @@ def count_right(
     """Return how many rows are predicted right, and how many are of each class, shape (2,)."""
     right, classes = 0, np.zeros(2, int)
     for truth, probability in score_batches(model, table, features, target):
-        right += int(np.count_nonzero((probability > 0.5) == truth))
+        right += int(np.count_nonzero(predict(probability) == truth))
         classes += np.bincount(truth, minlength=2)
     return right, classes

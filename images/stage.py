@@ -44,15 +44,17 @@ EXIT_CODES: dict[int, dict[str, Any]] = {
     int(code): entry
     for code, entry in tomllib.loads((HERE / "exit_codes.toml").read_text(encoding="utf-8")).items()
 }
+# What a report says of a stage that made its outputs, or took them over from an earlier run.
+FINISHED = ("done", "up to date")
 OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 
 CONTRACT_KEYS = {
     *("summary", "network", "packages", "inputs", "outputs", "publishes"),
-    *("parameters", "resources"),
+    *("parameters", "resources", "reusable"),
 }
 RESOURCE_KEYS = {"memory", "cpus", "pids", "timeout_seconds"}
 ENTRY_KEYS = {
-    "inputs": {"help", "columns", "optional"},
+    "inputs": {"help", "columns", "optional", "ignore"},
     "outputs": {"help", "kept_on_refusal"},
     "publishes": {"help"},
     "parameters": {
@@ -62,6 +64,8 @@ ENTRY_KEYS = {
 }
 BEAT_SECONDS = 1.0
 LOG_TIME = "%Y-%m-%dT%H:%M:%SZ"
+# For each output that was written, its files with their paths below the scratch folder.
+Gathered = dict[str, list[dict[str, Any]]]
 
 log = logging.getLogger("stage")
 
@@ -95,6 +99,7 @@ class Contract:
     network: str = "none"
     packages: tuple[str, ...] = ()
     publishes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reusable: bool = False
 
     @classmethod
     def load(cls, folder: Path) -> Contract:
@@ -123,6 +128,7 @@ class Contract:
             network=content.get("network", "none"),
             packages=tuple(content.get("packages", ())),
             publishes=content.get("publishes", {}),
+            reusable=content.get("reusable", False),
         )
 
     def parser(self) -> argparse.ArgumentParser:
@@ -148,6 +154,16 @@ class Contract:
                 type=parameter_type(name, parameter),
                 default=parameter["default"],
                 help=parameter["help"].replace("%", "%%"),
+            )
+        if self.reusable:
+            parser.add_argument(
+                "--force",
+                metavar="BOOLEAN",
+                type=parameter_type("force", {"type": "boolean"}),
+                nargs="?",
+                const=True,
+                default=False,
+                help="do the work although nothing has changed since an earlier run did it",
             )
         return parser
 
@@ -234,6 +250,9 @@ class Run:
     metrics: dict[str, Any] = field(default_factory=dict)
     outputs: list[dict[str, Any]] = field(default_factory=list)
     said: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    why: str | None = None
+    taken_from: str | None = None
     scratch: Path | None = None
     committed: bool = False
     # Held while something is moved into place, so that SIGTERM never ends the process half-way.
@@ -249,9 +268,18 @@ class Run:
         return self.contract.stage
 
     @property
+    def former(self) -> Path:
+        """The folder in which an earlier try's report and outputs are set aside."""
+        return self.folder / ".former"
+
+    @property
     def run_folder(self) -> Path:
         """The run's folder, ``runs/<run>``."""
         return self.path(f"runs/{self.run_id}")
+
+    def located(self, declared: str) -> str:
+        """Return the path on the volume that a path of the contract stands for."""
+        return declared.format(run_id=self.run_id, **self.parameters)
 
     def path(self, relative: str) -> Path:
         """Return the path of a file on the volume; one that leaves the volume is refused (2)."""
@@ -313,7 +341,8 @@ class Run:
             raise KeyError(f"{self.stage}/stage.toml declares no output {name!r}")
         assert self.scratch, "outputs are written while the stage works"
         path = self.scratch / name
-        path.parent.mkdir(exist_ok=True)
+        for folder in reversed(Path(name).parents[:-1]):  # never the scratch folder itself again
+            (self.scratch / folder).mkdir(exist_ok=True)
         return path
 
     def write_json(self, name: str, content: Any) -> None:
@@ -339,7 +368,7 @@ class Run:
     def check_inputs(self) -> None:
         """Check that each declared input is there, whole, and made by a stage that succeeded."""
         for declared, rules in self.contract.inputs.items():
-            relative = declared.format(run_id=self.run_id, **self.parameters)
+            relative = self.located(declared)
             path = self.path(relative)
             if rules.get("optional") and not path.is_file():
                 continue
@@ -350,7 +379,7 @@ class Run:
     def check_maker(self, relative: str) -> None:
         """Refuse an input (66) that the stage of this run that makes it has not completed."""
         maker = self.maker(relative)
-        if maker and (report := read_report(self.run_folder / maker)).get("status") != "done":
+        if maker and (report := read_report(self.run_folder / maker)).get("status") not in FINISHED:
             state = "failed" if report else "has not run"
             raise StageError(
                 66,
@@ -372,28 +401,36 @@ class Run:
         parts = Path(relative).parts
         return parts[2] if parts[:2] == ("runs", self.run_id) and len(parts) > 3 else None
 
-    def commit(self, *, only_kept: bool = False) -> None:
-        """Flush the outputs to disk and move them into place.
+    def gather(self, *, only_kept: bool = False) -> Gathered:
+        """Flush the outputs to disk and describe them.
 
         With ``only_kept``, for a refusal, just those that the contract marks ``kept_on_refusal``.
         Without it a declared output that was not written is an error.
         """
-        assert self.scratch, "outputs are committed while the stage works"
-        moves, outputs = {}, []
+        assert self.scratch, "outputs are gathered while the stage works"
+        gathered = {}
         for name, rules in self.contract.outputs.items():
             source = self.scratch / name
             if not source.exists() and not only_kept:
                 raise StageError(70, f"{self.stage} did not write its output {name}")
             if source.exists() and (rules.get("kept_on_refusal") or not only_kept):
-                moves[source] = self.folder / name.rstrip("/")
-                outputs += [describe_file(path, self.scratch) for path in flush_tree(source)]
+                gathered[name] = [describe_file(path, self.scratch) for path in flush_tree(source)]
+        return gathered
+
+    def commit(self, gathered: Gathered, *, refused: bool = False) -> None:
+        """Move what was gathered into place; after a refusal the work still counts as failed."""
+        assert self.scratch, "outputs are committed while the stage works"
         place = self.relative(self.folder)
         with self.lock:
-            for source, target in moves.items():
-                source.replace(target)
+            for name in gathered:
+                (self.scratch / name).replace(self.folder / name.rstrip("/"))
             flush(self.folder)
-            self.outputs = [{**entry, "path": f"{place}/{entry['path']}"} for entry in outputs]
-            self.committed = not only_kept
+            self.outputs = [
+                {**entry, "path": f"{place}/{entry['path']}"}
+                for entries in gathered.values()
+                for entry in entries
+            ]
+            self.committed = not refused
 
 
 def describe_file(path: Path, root: Path) -> dict[str, Any]:
@@ -406,11 +443,16 @@ def describe_file(path: Path, root: Path) -> dict[str, Any]:
 
 def read_report(folder: Path) -> dict[str, Any]:
     """Return a stage's report, or an empty one where there is none that can be read."""
+    return read_object(folder / "report.json")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or an empty one where there is none that can be read."""
     try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return report if isinstance(report, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def to_json(content: Any) -> str:
@@ -506,7 +548,7 @@ def scratch_folder(run: Run) -> Iterator[None]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a stage that was killed left half-written; its process id may have been any."""
-    for old in folder.glob(".scratch-*"):
+    for old in (*folder.glob(".scratch-*"), folder / ".former"):
         shutil.rmtree(old, ignore_errors=True)
     for name in ("report.json", "progress.json"):
         for old in folder.glob(f".{name}.*"):
@@ -522,7 +564,8 @@ def remove_scratch(run: Run) -> None:
         doomed = run.scratch.with_name(f"{run.scratch.name}-removed")
         with contextlib.suppress(OSError):
             run.scratch.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        for folder in (doomed, run.former):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -544,14 +587,14 @@ def heartbeat(run: Run) -> Iterator[None]:
         thread.join()
 
 
-def clear_former(run: Run) -> None:
-    """Remove what an earlier try left, so that nothing stale passes for this one's result."""
-    for name in ("report.json", *run.contract.outputs):
-        path = run.folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+def set_aside_former(run: Run) -> None:
+    """Set aside what an earlier try left, so that nothing stale passes for this one's result."""
+    run.former.mkdir(exist_ok=True)
+    with run.lock:
+        for name in ("report.json", *run.contract.outputs):
+            path = run.folder / name.rstrip("/")
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(run.former / path.name)
 
 
 class Ending:
@@ -571,7 +614,7 @@ class Ending:
         return {
             "stage": self.stage,
             "run_id": run.run_id if run else None,
-            "status": "failed" if error else "done",
+            "status": "failed" if error else FINISHED[1 if run and run.taken_from else 0],
             "started": self.started,
             "seconds": round(time.monotonic() - self.clock, 3),
             "parameters": run.parameters if run else {},
@@ -581,6 +624,10 @@ class Ending:
             "versions": versions(self.packages),
             "peak_memory_bytes": peak_memory(),
             "error": describe_error(error) if error else None,
+            "taken_from": run.taken_from if run and not error else None,
+            "why": run.why if run else None,
+            "recipe": run.recipe if run else {},
+            "revision": os.environ.get("AD_CLICK_REVISION", "unknown"),
         }
 
     def finish(self, error: StageError | None) -> int:
@@ -593,9 +640,14 @@ class Ending:
             except OSError as failure:
                 error = error or StageError(73, f"the report cannot be written: {failure.strerror}")
                 report = self.report(error)
+            else:
+                if self.run.contract.reusable and not error:
+                    import reuse  # which imports this module
+
+                    reuse.remember(self.run, report)
         if error:
             log.error("%s: %s", report["error"]["cause"], report["error"]["message"])
-        keys = ("stage", "run_id", "status", "seconds", "metrics", "error")
+        keys = ("stage", "run_id", "status", "why", "seconds", "metrics", "error")
         say_last({key: report[key] for key in keys})
         return error.code if error else 0
 
@@ -689,22 +741,50 @@ def perform(contract: Contract, arguments: list[str], ending: Ending) -> None:
     except StageError:
         ending.run = run_of_bad_command_line(contract, arguments)
         raise
+    force = values.pop("force", False)
     run = Run(contract, open_volume(), values.pop("run_id"), values, lock=ending.lock)
     ending.run = run
     with scratch_folder(run):
-        clear_former(run)
+        set_aside_former(run)
         run.progress(0, contract.summary)
         try:
             with heartbeat(run):
                 run.check_inputs()
-                work = importlib.import_module(f"{contract.stage}.main").run
-                # What is no JSON is a crash here, not later, where the report is written.
-                run.metrics = json.loads(to_json(work(run)))
+                gathered = take_over(run, force=force)
+                if gathered is None:
+                    gathered = work(run)
         except StageError as refusal:
             if refusal.code in (65, 80):
-                run.commit(only_kept=True)
+                run.commit(run.gather(only_kept=True), refused=True)
             raise
-        run.commit()
+        run.commit(gathered)
+
+
+def take_over(run: Run, *, force: bool) -> Gathered | None:
+    """Return the outputs of an earlier run that this one would only make again, or None."""
+    import reuse  # which imports this module
+
+    run.recipe = reuse.recipe_of(run)
+    gathered = None
+    if not run.contract.reusable:
+        run.why = f"{run.stage} works in every run"
+    elif force:
+        run.why = "it was told to, by --force"
+    else:
+        gathered = reuse.take_over(run)
+    log.info("%s: %s", "up to date" if run.taken_from else "to do", run.why)
+    if gathered is None:
+        reuse.forget(run)
+        shutil.rmtree(run.former, ignore_errors=True)
+    return gathered
+
+
+def work(run: Run) -> Gathered:
+    """Let the stage's own code make the outputs, and return them."""
+    metrics = importlib.import_module(f"{run.stage}.main").run(run)
+    # What is no JSON is a crash here, not later, where the report is written.
+    run.metrics = json.loads(to_json(metrics))
+    return run.gather()
 
 
 def run_of_bad_command_line(contract: Contract, arguments: list[str]) -> Run | None:

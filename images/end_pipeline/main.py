@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stage import RUN_ID, Run, log, read_report, run_script, timestamp
+from reuse import forget_removed
+from stage import FINISHED, RUN_ID, Run, log, read_report, run_script, timestamp
 
 ABANDONED_AFTER_SECONDS = 24 * 3600
 
@@ -22,6 +23,7 @@ def run(run: Run) -> dict[str, Any]:
     took = datetime.fromisoformat(ended) - datetime.fromisoformat(opened["started"])
     seconds = max(0.0, took.total_seconds())  # the clocks of two machines may differ
     removed = remove_old_runs(run.volume, run.run_id, run.parameters["keep_runs"])
+    forget_removed(run.volume)
     end = {"ended": ended, "run_seconds": seconds, "removed": removed}
     run.write_json("end.json", end)
     return {"published": summary["published"], "removed_runs": len(removed)} | {
@@ -85,7 +87,7 @@ def published_run(volume: Path) -> str | None:
 
 def is_over(folder: Path, now: float) -> bool:
     """Tell whether a run is closed, or nothing in it has changed for a day before ``now``."""
-    if read_report(folder / "end_pipeline").get("status") == "done":
+    if read_report(folder / "end_pipeline").get("status") in FINISHED:
         return True
     newest = max(changed(p) for p in (folder, *folder.glob("*")))
     return now - newest > ABANDONED_AFTER_SECONDS

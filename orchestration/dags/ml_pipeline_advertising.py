@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Asset, Param, chain
 
-from contracts import form_field, read_contract
+from contracts import form_field, parameters_of, read_contract
 from mail_operator import MailOperator
 from stage_operator import StageOperator
 
@@ -33,7 +33,7 @@ PUBLISHED_MODEL = Asset("published_model", uri="file://shared_volume/model")
 parameters = {
     name: Param(**form_field(parameter))
     for stage in (*STAGES, *AFTERWARDS)
-    for name, parameter in read_contract(stage).get("parameters", {}).items()
+    for name, parameter in parameters_of(read_contract(stage)).items()
 }
 
 with DAG(

@@ -6,6 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+# What every stage that takes over unchanged work can be told besides its contract's parameters.
+FORCE = {
+    "type": "boolean",
+    "default": False,
+    "help": "do all work again, also where nothing has changed since an earlier run did it",
+}
 IMAGES = Path(os.environ.get("AD_CLICK_IMAGES", "/opt/airflow/images"))
 
 
@@ -46,13 +52,19 @@ def project_name() -> str:
     return os.environ.get("COMPOSE_PROJECT_NAME", "ad-click")
 
 
+def parameters_of(contract: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the trigger form asks for a stage, by name."""
+    force = {"force": FORCE} if contract.get("reusable") else {}
+    return {**contract.get("parameters", {}), **force}
+
+
 def command_line(contract: dict[str, Any]) -> list[str]:
     """Return a stage's command line as templates: each parameter comes from the trigger form.
 
     An option and its value are one word, so that a value may start with a dash.
     """
     words = ["--run-id={{ run_id }}"]
-    for name, parameter in contract.get("parameters", {}).items():
+    for name, parameter in parameters_of(contract).items():
         # The form gives None for a field that may be empty and is.
         value = f"params.{name} or ''" if parameter["default"] == "" else f"params.{name}"
         words.append(f"--{name.replace('_', '-')}={{{{ {value} }}}}")

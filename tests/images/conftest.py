@@ -93,8 +93,13 @@ class Volume:
         path = self.folder(name, run_id) / "report.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
-    def run(self, name: str, *arguments: str, run_id: str = "demo") -> Ended:
-        """Run a stage in this process, where its packages are imported only once."""
+    def run(self, name: str, *arguments: str, run_id: str = "demo", force: bool = True) -> Ended:
+        """Run a stage in this process, where its packages are imported only once.
+
+        It does its work even where an earlier run did the same, unless ``force`` is false.
+        """
+        if force and stage.Contract.load(IMAGES / name).reusable:
+            arguments = ("--force", *arguments)
         with silent_process() as printed, pytest.MonkeyPatch.context() as patch:
             patch.setenv("SHARED_VOLUME", str(self.path))
             code = stage.main(name, ["--run-id", run_id, *arguments])

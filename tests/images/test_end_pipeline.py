@@ -29,7 +29,7 @@ def runs(bare_volume):
 
 
 def left(volume) -> list[str]:
-    return sorted(p.name for p in (volume.path / "runs").iterdir())
+    return sorted(p.name for p in (volume.path / "runs").iterdir() if p.name != ".done")
 
 
 def test_newest_runs_are_kept_by_their_start_and_not_by_their_name(bare_volume, runs):
@@ -101,6 +101,22 @@ def test_keep_runs_limits_the_runs(finished, runs):
     assert ended.code == 0
     assert finished.read("end_pipeline/end.json")["removed"] == ["old"]
     assert left(finished) == ["demo"]
+
+
+def test_notes_of_the_work_of_removed_runs_are_removed_too(finished):
+    assert {p.parent.name for p in (finished.path / "runs" / ".done").glob("*/*")} == {
+        *("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
+    }
+    gone = finished.write("runs/.done/build_model/abc", {"run_id": "old", "report": "x"})
+    kept = finished.write("runs/.done/build_model/def", {"run_id": "demo", "report": "x"})
+    assert finished.run("end_pipeline").code == 0
+    assert (gone.exists(), kept.exists()) == (False, True)
+
+
+def test_run_that_took_everything_over_is_over(bare_volume, runs):
+    runs(1), runs(2)
+    bare_volume.write("runs/run01/end_pipeline/report.json", {"status": "up to date"})
+    assert remove_old_runs(bare_volume.path, "run02", 1) == ["run01"]
 
 
 def test_run_whose_model_was_not_published_is_not_closed(finished):

@@ -92,7 +92,7 @@ class Toy:
         self.volume = volume
         self.images = images
         images.mkdir()
-        for name in ("stage.py", "exit_codes.toml"):
+        for name in ("stage.py", "reuse.py", "exit_codes.toml"):
             shutil.copyfile(IMAGES / name, images / name)
 
     def write(self, work: str, inputs: str = "") -> None:
@@ -142,11 +142,14 @@ def run(contract, bare_volume) -> Run:
 def test_done_stage_exits_0_and_its_last_line_is_its_summary(toy):
     ended = toy.run(ALL + "\n    return {'rows': 3}")
     assert (ended.code, ended.errors) == (0, "")
-    assert list(ended.summary) == ["stage", "run_id", "status", "seconds", "metrics", "error"]
+    assert list(ended.summary) == [
+        *("stage", "run_id", "status", "why", "seconds", "metrics", "error")
+    ]
     assert ended.summary | {"seconds": 0} == {
         "stage": "toy",
         "run_id": "demo",
         "status": "done",
+        "why": "toy works in every run",
         "seconds": 0,
         "metrics": {"rows": 3},
         "error": None,
@@ -160,6 +163,7 @@ def test_report_lists_what_was_read_made_and_used(toy):
     assert list(report) == [
         *("stage", "run_id", "status", "started", "seconds", "parameters", "inputs", "outputs"),
         *("metrics", "versions", "peak_memory_bytes", "error"),
+        *("taken_from", "why", "recipe", "revision"),
     ]
     sha256 = hashlib.sha256(b"abc").hexdigest()
     assert report["inputs"] == [{"path": "data/x.csv", "bytes": 3, "sha256": sha256}]
@@ -736,7 +740,7 @@ def test_scratch_folder_is_out_of_the_works_reach_before_it_is_removed(run, monk
             "rmtree",
             lambda path, **options: (reachable.append(scratch.exists()), rmtree(path, **options)),
         )
-    assert (reachable, list(run.folder.iterdir())) == ([False], [])
+    assert (reachable, list(run.folder.iterdir())) == ([False, False], [])
 
 
 def test_sigterm_while_outputs_are_moved_waits_until_all_are_in_place(toy):
@@ -758,8 +762,8 @@ def test_sigterm_while_outputs_are_moved_waits_until_all_are_in_place(toy):
 def test_sigterm_after_the_outputs_are_in_place_exits_0(toy):
     work = """
     commit = run.commit
-    def late():
-        commit()
+    def late(gathered):
+        commit(gathered)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(600)
     run.commit = late

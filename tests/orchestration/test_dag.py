@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from contracts import FORCE
+
 ROOT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((ROOT / "orchestration" / "dags").glob("*.py"))
 ORDER = (
@@ -32,7 +34,7 @@ PARAMETERS = {
     name: parameter
     for contract in CONTRACTS.values()
     for name, parameter in contract.get("parameters", {}).items()
-}
+} | {"force": FORCE}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,8 @@ def test_command_names_the_run_and_each_parameter_of_the_contract(pipeline, stag
     words = [word.split("=", 1) for word in pipeline.get_task(stage).command]
     assert words[0] == ["--run-id", "{{ run_id }}"]
     names = [option.removeprefix("--").replace("-", "_") for option, _ in words[1:]]
-    assert names == list(CONTRACTS[stage].get("parameters", {}))
+    force = ["force"] if CONTRACTS[stage].get("reusable") else []
+    assert names == [*CONTRACTS[stage].get("parameters", {}), *force]
     for name, (_, template) in zip(names, words[1:], strict=True):
         assert f"params.{name}" in template
 
@@ -173,14 +176,14 @@ def test_command_is_rendered_from_the_form(pipeline):
     task = pipeline.get_task("load_data")
     words = [
         task.render_template(
-            word, {"run_id": "r-1", "params": {"dataset": "ads", "source": source}}
+            word, {"run_id": "r-1", "params": {"dataset": "ads", "source": source, "force": force}}
         )
-        for source in (None, "data/it's.csv")
+        for source, force in ((None, False), ("data/it's.csv", True))
         for word in task.command
     ]
     assert words == [
-        *("--run-id=r-1", "--dataset=ads", "--source="),
-        *("--run-id=r-1", "--dataset=ads", "--source=data/it's.csv"),
+        *("--run-id=r-1", "--dataset=ads", "--source=", "--force=False"),
+        *("--run-id=r-1", "--dataset=ads", "--source=data/it's.csv", "--force=True"),
     ]
 
 

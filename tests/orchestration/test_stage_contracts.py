@@ -50,6 +50,15 @@ def test_parameter_is_spelt_with_dashes_on_the_command_line():
     ]
 
 
+def test_stage_that_takes_over_unchanged_work_can_be_told_to_do_it_all_the_same():
+    force = "--force={{ params.force }}"
+    assert command_line({"reusable": True}) == ["--run-id={{ run_id }}", force]
+    parser = Contract.load(IMAGES / "build_model").parser()
+    for value in (True, False):
+        words = ["--run-id=r", force.replace("{{ params.force }}", str(value))]
+        assert parser.parse_args(words).force is value
+
+
 @pytest.mark.parametrize("run_id", ["manual__2026-11-23T19:30:00.1+00:00", "-dash-first", "~", "+"])
 def test_stage_understands_any_run_id_of_airflow_on_its_command_line(run_id):
     words = [

@@ -99,6 +99,8 @@ class StageSchema(Schema):
     exit_code = fields.Integer(allow_none=True)
     cause = fields.String(allow_none=True)
     message = fields.String(allow_none=True, **told("what is wrong, in one sentence"))
+    taken_from = fields.String(allow_none=True, **told("the run whose outputs it took over"))
+    why = fields.String(allow_none=True, **told("why it worked, or took over outputs"))
     fraction = fields.Float(allow_none=True, **told("how far the work is, 0 to 1"))
     rows = fields.Dict(keys=fields.String(), values=fields.Float())
     files = fields.List(fields.Nested(FileSchema))

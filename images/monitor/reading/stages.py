@@ -27,6 +27,8 @@ STAGES = (
     "end_pipeline",
 )
 MAILS = ("success_email", "failure_email")
+# What a report says of a stage that made its outputs, or took them over from an earlier run.
+FINISHED = ("done", "up to date")
 TASK_STATES = {"running", "success", "up_for_retry", "failed"}
 
 
@@ -59,12 +61,16 @@ class Stage:
     ``state`` is one of waiting, queued, running, up_for_retry, success, failed, not_run.
     ``seconds`` is the stage's own time where its report says it, else the task's with its
     container's start. ``done`` is the report's own word, which stands before Airflow has heard of
-    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes.
+    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes. ``taken_from`` is
+    the run whose outputs an up to date stage took over, and ``why`` says in one sentence why it did
+    so, or what made it work.
     """
 
     name: str
     state: str = "waiting"
     done: bool = False
+    taken_from: str | None = None
+    why: str | None = None
     queued: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
@@ -98,6 +104,11 @@ class Stage:
         return self.state in ("failed", "up_for_retry")
 
     @property
+    def up_to_date(self) -> bool:
+        """Whether the stage took over what an earlier run had made."""
+        return self.state == "success" and self.taken_from is not None
+
+    @property
     def tries(self) -> list[Try]:
         """All tries that are known, oldest first."""
         if not self.started:
@@ -127,7 +138,7 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         return Stage(name)
     state = stage_state(report, task, progress)
     last_sign = last_sign_of(report, task, progress)
-    done = report.text("status") == "done"
+    done = report.text("status") in FINISHED
     working = state == "running"
     if working:  # what an earlier try reported says nothing of this one
         report = Record()
@@ -138,6 +149,8 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         name=name,
         state=state,
         done=done,
+        taken_from=report.text("taken_from"),
+        why=report.text("why"),
         queued=task.time("queued"),
         started=task.time("started") or report.time("started"),
         ended=task.time("ended") or end_of(report),
@@ -186,8 +199,8 @@ def stage_state(report: Record, task: Record, progress: Record) -> str:
     """Return a stage's state. Airflow's word stands above the stage's: it knows of later tries."""
     if (known := task.text("state")) in TASK_STATES:
         return str(known)
-    if (status := report.text("status")) in ("done", "failed"):
-        return "success" if status == "done" else "failed"
+    if (status := report.text("status")) in (*FINISHED, "failed"):
+        return "failed" if status == "failed" else "success"
     return "running" if progress.content else "waiting"
 
 
@@ -195,7 +208,7 @@ def exit_code_of(report: Record, task: Record) -> int | None:
     """Return how the stage's process ended, None while that is not known."""
     if task.content:
         return task.whole("exit_code")
-    return 0 if report.text("status") == "done" else report.record("error").whole("code")
+    return 0 if report.text("status") in FINISHED else report.record("error").whole("code")
 
 
 def end_of(report: Record) -> datetime | None:

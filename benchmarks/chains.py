@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import BESIDE, make_environment, pinned_versions
-from measure import ROOT, STAGES, container_seconds, docker, stage_command
+from measure import ROOT, STAGES, container_seconds, docker, forced, stage_command
 
 LABEL = "ad-click.benchmark"
 TOOLS = ("luigi", "cwltool", "dagster")
@@ -25,11 +25,13 @@ def make_plan(run_id: str, stages: tuple[str, ...] = STAGES) -> Plan:
     """Return what all need to know of a run, as measure.py's plain chain has it."""
     told = []
     for stage in stages:
-        network = tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())["network"]
+        contract = tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())
+        network = contract["network"]
         if network != "none":
             network = f"{os.environ['COMPOSE_PROJECT_NAME']}_{network}"
         image = f"localhost/ad-click/{stage}:{os.environ['IMAGE_TAG']}"
-        told.append({"stage": stage, "image": image, "network": network})
+        arguments = ["--run-id", run_id, *forced(contract)]
+        told.append({"stage": stage, "image": image, "network": network, "arguments": arguments})
     volume = str((ROOT / os.environ["SHARED_VOLUME"]).resolve())
     return {"volume": volume, "run_id": run_id, "label": LABEL, "stages": told}
 
@@ -57,7 +59,7 @@ def cwl_workflow(plan: Plan) -> dict[str, Any]:
     }
 
 
-def cwl_tool(told: dict[str, str]) -> dict[str, Any]:
+def cwl_tool(told: dict[str, Any]) -> dict[str, Any]:
     """Return a stage as a tool of the Common Workflow Language."""
     volume = {"entry": "$(inputs.volume)", "entryname": "volume", "writable": True}
     return {
@@ -71,7 +73,7 @@ def cwl_tool(told: dict[str, str]) -> dict[str, Any]:
             "NetworkAccess": {"networkAccess": told["network"] != "none"},
         },
         "inputs": {"volume": "Directory", "run_id": "string"},
-        "arguments": ["--run-id", "$(inputs.run_id)"],
+        "arguments": told["arguments"],
         "stdout": f"{told['stage']}.txt",
         "outputs": {
             "volume": {"type": "Directory", "outputBinding": {"glob": "volume"}},

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import BESIDE
+from measure import forced
 from processes import machine_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,11 @@ STAGES = (
 TELL_TIMES = '"$@"; code=$?; times >&2; exit $code'
 TIMES = re.compile(r"(\d+)m([\d.]+)s (\d+)m([\d.]+)s\s*\Z")
 Measured = dict[str, Any]
+
+
+def contract_of(stage: str) -> dict[str, Any]:
+    """Return what a stage's contract says."""
+    return tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Ours:
 
     def run_stage(self, stage: str, run_id: str) -> Measured:
         """Run one stage and return what it took: the container's time, the process's memory."""
-        arguments = ["--run-id", run_id]
+        arguments = ["--run-id", run_id, *forced(contract_of(stage))]
         if stage in ("start_pipeline", "load_data"):
             arguments += ["--dataset", self.dataset]
         command = self.process(stage) if self.in_process else self.container(stage)
@@ -78,7 +84,7 @@ class Ours:
 
     def container(self, stage: str) -> list[str]:
         """Return the command that runs a stage in its image, behind the walls of its contract."""
-        limits = tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())["resources"]
+        limits = contract_of(stage)["resources"]
         memory = self.memory or limits["memory"]
         user = f"{os.environ['PIPELINE_UID']}:{os.environ['PIPELINE_GID']}"
         return [

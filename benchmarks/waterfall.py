@@ -48,7 +48,7 @@ COLOURS = {
 def trace(airflow: Airflow) -> dict[str, Any]:
     """Run the pipeline once and return all that was recorded of it."""
     begun = time.time()
-    body: dict[str, Any] = {"logical_date": None, "conf": {}}
+    body: dict[str, Any] = {"logical_date": None, "conf": {"force": True}}
     run_id = airflow.call("POST", f"/api/v2/dags/{DAG}/dagRuns", body)["dag_run_id"]
     path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
     # Few questions: the API server also answers the tasks.

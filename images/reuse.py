@@ -304,16 +304,17 @@ def remember(run: Run, report: dict[str, Any]) -> None:
         "versions": report["versions"],
         "parts": parts_of(run),
     }
+    # In the run's own folder: another run may note the same at this moment.
+    written = run.folder / ".report.json.note"
     try:
         folder = store(run)
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in ((digest_of(run.recipe), entry), (NEWEST, newest)):
-            # Written in the run's own folder: another run may note the same at this moment.
-            written = run.folder / ".report.json.note"
             written.write_text(to_json(content), encoding="utf-8")
             written.replace(folder / name)
     except (OSError, StageError) as error:
         log.warning("later runs will not know of this work: %s", error)
+        written.unlink(missing_ok=True)
 
 
 def forget(run: Run) -> None:

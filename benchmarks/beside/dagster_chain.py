@@ -15,7 +15,7 @@ from dagster_docker import PipesDockerClient
 PLAN: dict[str, Any] = json.loads(Path(os.environ["PLAN"]).read_text())
 
 
-def make_op(told: dict[str, str]) -> Any:
+def make_op(told: dict[str, Any]) -> Any:
     """Return the op that runs a stage after another."""
 
     @dagster.op(name=told["stage"], ins={"before": dagster.In(dagster.Nothing)})
@@ -23,7 +23,7 @@ def make_op(told: dict[str, str]) -> Any:
         docker.run(
             context=context,
             image=told["image"],
-            command=["--run-id", PLAN["run_id"]],
+            command=told["arguments"],
             container_kwargs={
                 "init": True,
                 "read_only": True,

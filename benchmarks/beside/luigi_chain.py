@@ -21,25 +21,25 @@ class Stage(DockerTask):
     mount_tmp = False
 
     @property
-    def told(self) -> dict[str, str]:
+    def told(self) -> dict[str, Any]:
         """What the plan says of it."""
-        found: dict[str, str] = PLAN["stages"][self.place]
+        found: dict[str, Any] = PLAN["stages"][self.place]
         return found
 
     @property
     def image(self) -> str:
         """Its image."""
-        return self.told["image"]
+        return str(self.told["image"])
 
     @property
     def command(self) -> list[str]:
         """Its arguments."""
-        return ["--run-id", PLAN["run_id"]]
+        return list(self.told["arguments"])
 
     @property
     def network_mode(self) -> str:
         """Its network."""
-        return self.told["network"]
+        return str(self.told["network"])
 
     @property
     def binds(self) -> list[str]:

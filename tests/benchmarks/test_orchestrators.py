@@ -25,6 +25,7 @@ def test_plan_says_what_the_plain_chain_does(plan) -> None:
     for told in plan["stages"]:
         command = measure.stage_command(told["stage"], "demo")
         assert told["image"] in command
+        assert command[command.index(told["image"]) + 1 :] == told["arguments"]
         assert f"--network={told['network']}" in command
         assert f"--volume={plan['volume']}:/shared_volume" in command
     assert [told["stage"] for told in plan["stages"]] == list(measure.STAGES)

@@ -44,7 +44,7 @@ FORMER = {
 }
 PUBLISHED = ("logistic_regression_model.pkl", "model_summary.txt", "model_summary.json")
 # What only a process that was killed may leave beside the stage's files.
-TEMPORARY = re.compile(r"\.scratch-.*|\.(report|progress)\.json\.\d+")
+TEMPORARY = re.compile(r"\.scratch-.*|\.former(/.*)?|\.(report|progress)\.json\.(\d+|note)")
 PAGE = 4096
 
 pytestmark = [pytest.mark.drill, pytest.mark.image]
@@ -75,6 +75,12 @@ def files(folder: Path) -> dict[str, Path]:
     """Return a folder's files by name, without what is temporary."""
     found = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
     return {name: p for name, p in found.items() if not TEMPORARY.match(name)}
+
+
+def forced(stage: str) -> list[str]:
+    """Return what has a stage do its work here, where it was done before, again and again."""
+    contract = tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())
+    return ["--force"] if contract.get("reusable") else []
 
 
 def temporary(folder: Path) -> list[str]:
@@ -108,6 +114,7 @@ class Forks:
     """A container of a stage's image in which the stage is started again and again."""
 
     process: subprocess.Popen[str]
+    stage: str
 
     def answer(self) -> dict[str, Any]:
         assert self.process.stdout
@@ -123,7 +130,7 @@ class Forks:
         kill_after: float | None = None,
     ) -> Ended:
         """Run the stage once, in a process of its own."""
-        order = {"arguments": ["--run-id", run_id, *arguments]}
+        order = {"arguments": ["--run-id", run_id, *forced(self.stage), *arguments]}
         order |= {"mark": mark, "kill_after": kill_after}
         assert self.process.stdin
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -192,7 +199,7 @@ class Site:
     ) -> Ended:
         """Run a stage in a container of its own."""
         command = self.command(stage, "--rm", *options, access=access)
-        command += [self.image(stage), "--run-id", run_id, *arguments]
+        command += [self.image(stage), "--run-id", run_id, *forced(stage), *arguments]
         started = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return Ended(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
@@ -209,7 +216,7 @@ class Site:
         command += [self.image(stage), "-W", "ignore::DeprecationWarning", "/drill.py", stage]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe)
-        forks = Forks(process)
+        forks = Forks(process, stage)
         try:
             assert forks.answer() == {"ready": True}
             yield forks
@@ -230,7 +237,7 @@ class Site:
         return {
             name: sha256(path)
             for name, path in files(self.volume).items()
-            if not name.startswith((f"runs/{RUN}/{stage}/", "model/", "filler"))
+            if not name.startswith((f"runs/{RUN}/{stage}/", "runs/.done/", "model/", "filler"))
         }
 
     def check_untorn(self, stage: str) -> None:
@@ -390,7 +397,7 @@ def kill_containers(site: Site, number: int, draw: random.Random) -> Iterator[st
         stage, start = next(stages), ("old", "none")[count // 6 % 2]
         name = f"{site.settings['COMPOSE_PROJECT_NAME']}-drill-{uuid.uuid4().hex[:12]}"
         command = site.command(stage, "--detach", "--name", name)
-        command += [site.image(stage), "--run-id", RUN]
+        command += [site.image(stage), "--run-id", RUN, *forced(stage)]
         code = 0
         while code != 137:
             site.restore(stage, start, start)

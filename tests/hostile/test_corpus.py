@@ -114,7 +114,8 @@ def contents(volume: Volume) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(volume.path.rglob("*")):
         name = str(path.relative_to(volume.path))
-        if name == "runs/demo" or name.startswith("runs/demo/"):
+        # Beside it, the notes of what may be taken over.
+        if name.split("/")[:2] in (["runs", "demo"], ["runs", ".done"]):
             continue
         state = path.lstat()
         small = path.is_file() and not path.is_symlink() and state.st_size < 10**6

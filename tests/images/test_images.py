@@ -21,6 +21,8 @@ CHAIN = (
     "model_summary",
     "end_pipeline",
 )
+# Those whose work may be taken over, and which --force has do it all the same.
+REUSABLE = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
 ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1])
 
 # What stages import of packages, by the names of the modules; the image holds nothing else.
@@ -45,7 +47,7 @@ NOT_IMPORTED = {"contourpy", "pylab"}
 LIST_IMPORTS = """
 import contextlib, importlib.metadata, io, json, stage, sys
 with contextlib.redirect_stdout(io.StringIO()):
-    code = stage.main(sys.argv[1], ["--run-id", "by-hand"])
+    code = stage.main(sys.argv[1], ["--run-id", "by-hand", *sys.argv[2:]])
 files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
 imported = {name.partition(".")[0] for name, file in files.items() if "site-packages" in file}
 installed = set(importlib.metadata.packages_distributions())
@@ -127,6 +129,33 @@ def test_stage_leaves_a_report_of_what_it_made(stage, chain, images) -> None:
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.parametrize("stage", REUSABLE)
+def test_unchanged_work_is_taken_over_by_plain_docker_run(stage, chain, images) -> None:
+    if stage == REUSABLE[0]:
+        assert images.run("start_pipeline", "--run-id", "again").returncode == 0
+    done = images.run(stage, "--run-id", "again")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, summary["status"]) == (0, "up to date"), done.stdout
+    assert summary["why"] == "nothing has changed since run by-hand, whose outputs are taken over"
+    reports = [
+        json.loads((images.volume / "runs" / run / stage / "report.json").read_text())
+        for run in ("by-hand", "again")
+    ]
+    for first, second in zip(*(report["outputs"] for report in reports), strict=True):
+        assert (images.volume / first["path"]).samefile(images.volume / second["path"])
+
+
+def test_changed_parameter_is_named_by_plain_docker_run(chain, images) -> None:
+    done = images.run("build_model", "--run-id", "by-hand", "--max-iter=500")
+    assert json.loads(done.stdout.splitlines()[-1])["why"] == "parameter max_iter 1000 > 500"
+
+
+def test_report_names_the_revision_of_the_image(chain, images) -> None:
+    report = json.loads((images.volume / "runs/by-hand/end_pipeline/report.json").read_text())
+    config = images.inspect("end_pipeline")["Config"]
+    assert report["revision"] == config["Labels"]["org.opencontainers.image.revision"]
+
+
 def test_the_chain_publishes_its_model(chain, images) -> None:
     summary = json.loads((images.volume / "model" / "model_summary.json").read_text())
     assert (summary["run_id"], summary["published"]) == ("by-hand", True)
@@ -203,13 +232,14 @@ def test_load_data_drafts_the_contract_of_a_file_on_a_volume_that_it_only_reads(
 def test_walls_do_not_hinder_a_stage(images, chain) -> None:
     walls = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:true")
     limits = ("--network=none", "--memory=2g", "--pids-limit=128", "--tmpfs=/tmp:noexec")
-    done = images.run("evaluate_model", "--run-id", "by-hand", options=(*walls, *limits))
+    done = images.run("evaluate_model", "--run-id", "by-hand", "--force", options=(*walls, *limits))
     assert done.returncode == 0, done.stdout
 
 
 def test_memory_limit_ends_a_stage_that_needs_more(images, chain) -> None:
     done = images.run(
-        "build_model", "--run-id", "by-hand", options=("--memory=24m", "--memory-swap=24m")
+        *("build_model", "--run-id", "by-hand", "--force"),
+        options=("--memory=24m", "--memory-swap=24m"),
     )
     assert done.returncode == 137
 
@@ -246,7 +276,8 @@ def test_image_has_its_labels(word, images) -> None:
 @pytest.mark.parametrize("stage", CHAIN)
 def test_stage_imports_and_holds_no_package_that_it_does_not_need(stage, chain, images) -> None:
     options = ("--entrypoint", "python3", "--read-only", "--tmpfs", "/tmp")
-    done = images.run(stage, "-c", LIST_IMPORTS, stage, options=options)
+    force = ["--force"] if stage in REUSABLE else []
+    done = images.run(stage, "-c", LIST_IMPORTS, stage, *force, options=options)
     code, imported, left = json.loads(done.stdout)
     assert (code, set(imported)) == (0, IMPORTS[stage])
     assert set(left) <= NOT_IMPORTED

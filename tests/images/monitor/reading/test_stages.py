@@ -162,3 +162,18 @@ def test_last_sign_of_life_is_the_newest_time_of_all_files(build, read):
 def test_report_whose_time_cannot_be_has_no_end(build, read, seconds):
     build.report("build_model", seconds=seconds)
     assert read().ended is None
+
+
+def test_stage_that_took_earlier_work_over_succeeded_and_says_whose(build, read):
+    why = "nothing has changed since run old, whose outputs are taken over"
+    build.report("build_model", status="up to date", taken_from="old", why=why)
+    stage = read("build_model")
+    assert (stage.state, stage.done, stage.exit_code) == ("success", True, 0)
+    assert (stage.up_to_date, stage.taken_from, stage.why) == (True, "old", why)
+
+
+def test_stage_that_worked_says_why_and_is_not_called_up_to_date(build, read):
+    build.report("build_model", taken_from=None, why="parameter max_iter 1000 > 500")
+    stage = read("build_model")
+    assert (stage.up_to_date, stage.taken_from) == (False, None)
+    assert stage.why == "parameter max_iter 1000 > 500"

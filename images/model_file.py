@@ -24,7 +24,11 @@ SKOPS = "logistic_regression_model.skops"
 FORMATS = {"onnx": ONNX, "skops": SKOPS}
 # All types that a model's skops file may hold beside those of scikit-learn's estimators, of numpy
 # and of Python that skops itself knows to be harmless.
-TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+TRUSTED = (
+    "numpy.dtype",
+    "numpy.ravel",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+)
 # The names of the ONNX graph's input and of its output, shapes (rows, features) and (rows, 2).
 ROWS, PROBABILITIES = "rows", "probabilities"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from build_model.encode import without_functions
 from model_file import FORMATS, PROBABILITIES, ROWS, TRUSTED, first_line
 from stage import log
 
@@ -50,7 +51,7 @@ def to_skops(model: Pipeline, _: list[str]) -> bytes:
     import skops.io
 
     try:
-        content = skops.io.dumps(model)
+        content = skops.io.dumps(without_functions(model))
         strange = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
     except Exception as error:  # whatever a library cannot write must not cost the model
         raise NoSuchFormatError(f"skops cannot write this model: {first_line(error)}") from None

@@ -116,11 +116,8 @@ def predict_batches(
     table: pq.ParquetFile, summary: dict[str, Any], score: Score
 ) -> Iterator[pa.RecordBatch]:
     """Yield what is predicted of the table's rows, in their order, batch by batch."""
-    needed = [
-        name
-        for name, told in summary["encodings"].items()
-        if told["encoding"] == "scaled" and told["when_missing"] in ALWAYS_THERE
-    ]
+    encodings = summary["encodings"]
+    needed = [name for name in encodings if encodings[name]["when_missing"] in ALWAYS_THERE]
 
     def predict(batch: pa.RecordBatch) -> pa.RecordBatch:
         for name in needed:

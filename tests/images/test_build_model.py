@@ -1,6 +1,7 @@
 """build_model: one Pipeline, fitted on the training rows alone, that takes raw rows."""
 
 import json
+import operator
 import os
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import skops.io
+from sklearn.preprocessing import FunctionTransformer
 
 import batches
 import build_model.main
@@ -218,11 +220,28 @@ def test_formats_score_1000_random_rows_as_scikit_learn_does(name, scaler, tmp_p
     assert np.mean((found > 0.5) == clicks) > 0.9
 
 
-def test_model_that_a_format_cannot_hold_is_told_and_is_no_failure(tmp_path):
-    written, missing = write_formats(fit(make_rows()), list(CONTRACT), tmp_path.joinpath)
-    assert written == ["pickle"]
+@pytest.mark.parametrize("scaler", ["standard", "minmax+standard"])
+def test_skops_file_of_categories_and_texts_scores_raw_rows_as_the_model_does(scaler, tmp_path):
+    rows = make_rows()
+    model = fit(rows, scaler=scaler)
+    before = pickle.dumps(model, 5)
+    written, missing = write_formats(model, list(CONTRACT), tmp_path.joinpath)
+    assert written == ["pickle", "skops"]
     assert "takes numbers that are always there" in missing["onnx"]
-    assert "narwhals.stable.v2.from_native" in missing["skops"]
+    assert pickle.dumps(model, 5) == before  # the model itself is left as it is
+    new = pa.concat_tables([rows, rows.set_column(4, "slot", pa.array(["new"] * len(rows)))])
+    score = open_model(tmp_path / "logistic_regression_model.skops")
+    assert score(new).tolist() == scores(model, new)
+
+
+def test_model_that_a_format_cannot_hold_is_told_and_is_no_failure(tmp_path):
+    model = fit(make_rows())
+    model.steps.insert(1, ("own", FunctionTransformer(operator.pos)))
+    written, missing = write_formats(model, list(CONTRACT), tmp_path.joinpath)
+    assert (written, set(missing)) == (["pickle"], {"skops", "onnx"})
+    assert missing["skops"] == (
+        "the model holds _operator.pos, which may do anything when it is read"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

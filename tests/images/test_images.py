@@ -21,7 +21,7 @@ CHAIN = (
     "model_summary",
     "end_pipeline",
 )
-ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1])
+ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1], "predict")
 
 # What stages import of packages, by the names of the modules; the image holds nothing else.
 TABLE = {"numpy", "pyarrow"}
@@ -30,12 +30,16 @@ DRAW = {
     *("PIL", "cycler", "dateutil", "fontTools", "kiwisolver", "matplotlib", "mpl_toolkits"),
     *("packaging", "pyparsing", "six"),
 }
+FORMATS = {
+    *("google", "ml_dtypes", "onnx", "packaging", "prettytable", "skl2onnx", "skops"),
+    *("typing_extensions", "wcwidth"),
+}
 IMPORTS = {
     "start_pipeline": {"fastjsonschema"},
     "load_data": TABLE,
     "data_preprocessing": TABLE,
     "separate_data": LEARN,
-    "build_model": LEARN,
+    "build_model": LEARN | FORMATS,
     "evaluate_model": LEARN | DRAW,
     "model_summary": set[str](),
     "end_pipeline": set[str](),

@@ -7,6 +7,7 @@ only the types of a closed list are made. Each is read here, by whoever scores r
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ def open_model(path: Path, threads: int = 1) -> Score:
 
 def open_onnx(path: Path, threads: int = 1) -> Score:
     """Return what ``open_model`` does, of an ONNX file; its metadata names the features."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else it tells its makers of what it does
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

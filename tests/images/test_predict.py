@@ -202,6 +202,34 @@ def test_same_rows_and_model_give_the_same_bytes(published):
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_onnx_says_nothing_and_tells_nobody_of_what_it_does(published, monkeypatch, tmp_path):
+    """Where it may tell its makers, it warns of a home that it can't keep its identifier in."""
+    publish(published, ONNX)
+    new_rows(3).to_csv(published.path / "data" / "new.csv", index=False)
+    open_run(published, "data/new.csv")
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere" / "\t"))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    ended = published.end(published.start("predict", "--run-id", "new"), "predict", "new")
+    assert (ended.code, ended.errors) == (0, "")
+
+
+def test_bundled_data_of_categories_is_predicted_from_its_skops_file(data_volume):
+    volume = data_volume
+    names = ("--dataset", "impressions")
+    gate = ("--min-accuracy", "0.5")
+    volume.run_chain("model_summary", start_pipeline=names, load_data=names, evaluate_model=gate)
+    publish(volume, PICKLE, SKOPS)
+    assert volume.report("build_model")["metrics"]["formats"] == ["pickle", "skops"]
+    open_run(volume, "data/impressions.csv", *names)
+    ended = volume.run("predict", run_id="new")
+    assert ended.code == 0, ended.message
+    model = pickle.loads(volume.folder(f"build_model/{PICKLE}").read_bytes())
+    rows = pq.read_table(volume.folder("load_data/table.parquet", "new"))
+    expected = model.predict_proba(rows)[:, 1]
+    assert len(expected) == 16000
+    assert predictions(volume)["probability"].to_numpy() == pytest.approx(expected, abs=1e-12)
+
+
 # What is refused
 
 

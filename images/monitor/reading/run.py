@@ -60,6 +60,7 @@ class Run:
     dag_id: str | None = None
     logical_date: str | None = None
     dataset: str | None = None
+    purpose: str = "train"
     source: Record = field(default_factory=Record)
     stages: list[Stage] = field(default_factory=list)
     mails: list[Stage] = field(default_factory=list)
@@ -86,6 +87,12 @@ class Run:
     def over(self) -> bool:
         """Whether the run has ended."""
         return self.state in ("success", "failed")
+
+    @property
+    def scored_by(self) -> str | None:
+        """The run whose model scored this one's rows; None where none did."""
+        metrics = next((stage.metrics for stage in self.stages if stage.name == "predict"), {})
+        return Record(metrics).record("model").text("run_id")
 
     @property
     def seconds(self) -> float | None:
@@ -175,6 +182,7 @@ def read_folder(tree: Tree, run_id: str) -> Run:
         dag_id=next((task.dag_id for task in tasks if task.dag_id), None),
         logical_date=next((task.logical_date for task in tasks if task.logical_date), None),
         dataset=head.text("dataset"),
+        purpose=head.text("purpose") or "train",
         source=head.record("source"),
         stages=stages,
         mails=mails,

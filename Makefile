@@ -21,9 +21,12 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs airflow stage contract smtp-test rotate bench bench-full
+.PHONY: run predict up down status logs airflow stage contract smtp-test rotate bench bench-full
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
+
+predict: ## the clicks of a new file by the published model: SOURCE=data/new.csv (DATASET=...)
+	@scripts/predict.sh
 
 up: ## start the services: Airflow, the monitor, the mailbox
 	@scripts/up.sh $(ARGS)

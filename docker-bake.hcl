@@ -35,7 +35,7 @@ target "stage" {
   matrix = {
     stage = [
       "start_pipeline", "load_data", "data_preprocessing", "separate_data", "build_model",
-      "evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline",
+      "evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline", "predict",
     ]
   }
   dockerfile = "images/${stage}/Dockerfile"

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 
 ROWS = 2**17
 CELLS = 2**22
+# The column of a table to be scored that has each row's number in the data file, from 1. No column
+# of a data contract has a NUL in its name.
+ROW = "\0row"
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")

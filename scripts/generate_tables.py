@@ -16,7 +16,7 @@ DATA_CONTRACT = ROOT / "images" / "start_pipeline" / "data_contract.schema.json"
 DRILL_RESULTS = ROOT / "benchmarks" / "drills.json"
 ORDER = (
     *("start_pipeline", "load_data", "data_preprocessing", "separate_data", "build_model"),
-    *("evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline"),
+    *("evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline", "predict"),
 )
 
 

@@ -21,6 +21,7 @@ ORDER = (
     "model_summary",
     "trigger_flask_api",
     "end_pipeline",
+    "predict",
 )
 CONTRACTS = {name: Contract.load(IMAGES / name) for name in ORDER}
 PARAMETERS = [
@@ -128,6 +129,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
     } == {
         ("start_pipeline", "dataset"): "advertising",
         ("start_pipeline", "source"): "",
+        ("start_pipeline", "purpose"): "train",
         ("load_data", "dataset"): "advertising",
         ("load_data", "source"): "",
         ("separate_data", "split"): "random",
@@ -144,15 +146,16 @@ def test_parameters_and_defaults_are_those_of_the_design():
     }
 
 
-@pytest.mark.parametrize(("stage", "path", "rules"), INPUTS[1:])
+@pytest.mark.parametrize(("stage", "path", "rules"), INPUTS[1:-1])
 def test_input_is_an_output_of_an_earlier_stage(stage, path, rules):
     maker, name = path.removeprefix("runs/{run_id}/").split("/")
     assert maker in ORDER[: ORDER.index(stage)]
     assert name == "report.json" or name in CONTRACTS[maker].outputs
 
 
-def test_the_data_contract_is_the_only_input_from_outside_of_the_runs():
+def test_data_contract_and_published_model_are_the_only_inputs_from_outside_of_the_runs():
     assert INPUTS[0].values[:2] == ("start_pipeline", "data/{dataset}.toml")
+    assert INPUTS[-1].values[:2] == ("predict", "model/model_summary.json")
 
 
 @pytest.mark.parametrize(("stage", "path", "rules"), INPUTS)

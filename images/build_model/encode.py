@@ -4,6 +4,7 @@ All that is fitted here is scikit-learn's, with functions of numpy, narwhals (wh
 itself needs) and Python: the model is unpickled, and scores raw rows, where this code is not.
 """
 
+import copy
 from operator import methodcaller
 from typing import Any
 
@@ -25,6 +26,15 @@ HASHED_WIDTH = 4096
 # What stands for a missing cell; no cell of a text file holds a NUL.
 MISSING = "\0missing"
 WORD = rf"(?u)\b\w\w+\b|{MISSING}"  # scikit-learn's own pattern, or a cell that is missing
+
+# What turns a column of texts into cells that are never missing, whatever kind of table it is of.
+OPENING: dict[str, Any] = {
+    "open": nw.from_native,
+    "fill": methodcaller("select", nw.all().cast(nw.String).fill_null(MISSING)),
+    "cells": methodcaller("to_numpy"),
+}
+# What an encoder names its columns by, where that is a function too: the class's own way.
+NAMES_OF: dict[type, dict[str, str]] = {OneHotEncoder: {"feature_name_combiner": "concat"}}
 
 Features = dict[str, dict[str, Any]]
 
@@ -88,18 +98,35 @@ def make_encoder(features: Features, scaler: TransformerMixin) -> ColumnTransfor
 
 def make_text_encoder(encoding: str, when_missing: str, **_: object) -> Pipeline:
     """Return the unfitted encoder of one column of texts."""
-    text = nw.all().cast(nw.String).fill_null(MISSING)
-    steps = [
-        ("open", function(nw.from_native)),
-        ("fill", function(methodcaller("select", text))),
-        ("cells", function(methodcaller("to_numpy"))),
-    ]
+    steps = [(name, function(call)) for name, call in OPENING.items()]
     if when_missing == "impute" and encoding != "words":
         most_frequent = SimpleImputer(missing_values=MISSING, strategy="most_frequent")
         steps.append(("impute", most_frequent))
     if encoding == "words":
         steps.append(("row", function(np.ravel)))
     return Pipeline([*steps, ("encode", ENCODERS[encoding]())])
+
+
+def without_functions(model: Pipeline) -> Pipeline:
+    """Return a copy of a fitted model that scikit-learn's own classes alone make up.
+
+    Its steps that call functions, which a file that is safe to read does not hold, fill in what is
+    missing; here an imputer does. Of a pyarrow Table whose categories are texts the copy says the
+    same as the model, which takes more: a DataFrame, or categories that are numbers.
+    """
+    copied: Pipeline = copy.deepcopy(model)
+    if "encode" not in copied.named_steps:
+        return copied
+    encoder = copied["encode"]
+    for transformers in (encoder.transformers, encoder.transformers_):
+        for _, step, (name, *_) in transformers:
+            if isinstance(step, Pipeline) and step.steps[0][0] == "open":
+                fill = SimpleImputer(
+                    missing_values=None, strategy="constant", fill_value=MISSING
+                ).fit(pa.table({name: [MISSING]}))
+                step.steps[: len(OPENING)] = [("fill", fill)]
+                step["encode"].set_params(**NAMES_OF.get(type(step["encode"]), {}))
+    return copied
 
 
 def function(call: Any) -> FunctionTransformer:

@@ -11,6 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from build_model.encode import NUMERIC, Features, describe_features, make_encoder
+from build_model.formats import write_formats
 from build_model.out_of_core import fit_in_passes
 from stage import Run, data_refused, log, run_script
 
@@ -30,7 +31,7 @@ WIDEST = 1000
 
 
 def run(run: Run) -> dict[str, Any]:
-    """Write ``logistic_regression_model.pkl``, fitted on the training rows alone."""
+    """Write the model, fitted on the training rows alone: a pickle, and what is safer to read."""
     *names, target = run.columns("train.parquet")
     contract = run.read_json("start_pipeline/run.json")["contract"]["columns"]
     columns = {name: contract[name] for name in names}
@@ -42,6 +43,8 @@ def run(run: Run) -> dict[str, Any]:
 
     with run.output("logistic_regression_model.pkl").open("wb") as file:
         pickle.dump(model, file, protocol=5)
+    run.progress(0.9, "writing the other formats")
+    formats, missing = write_formats(model, names, run.output)
     classifier = model["classify"]
     return {
         "rows": rows,
@@ -52,6 +55,8 @@ def run(run: Run) -> dict[str, Any]:
         "iterations": int(classifier.n_iter_.max()),
         "converged": converged,
         "encodings": features,
+        "formats": formats,
+        "formats_missing": missing,
         "warnings": find_warnings(features, None if converged else run.parameters["max_iter"]),
     }
 

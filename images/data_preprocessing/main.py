@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from batches import open_writer, read_batches
 from data_preprocessing.describe import describe_table
 from data_preprocessing.leakage import find_warnings
-from stage import Run, data_refused, run_script
+from stage import Run, StageError, data_refused, run_script
 
 TELL_SECONDS = 1.0
 
@@ -26,6 +26,8 @@ def run(run: Run) -> dict[str, Any]:
     ``profile.json`` describes each column of both tables.
     """
     opened = run.read_json("run.json")
+    if opened.get("purpose") == "predict":
+        raise StageError(2, f"run {run.run_id} was started to predict; start another one to train")
     columns, features, target = run.columns("table.parquet"), opened["features"], opened["target"]
     table, kept = run.input("table.parquet"), run.output("features.parquet")
     available = pq.read_schema(table).names

@@ -13,6 +13,8 @@ from reuse import forget_removed
 from stage import FINISHED, RUN_ID, Run, log, read_report, run_script, timestamp
 
 ABANDONED_AFTER_SECONDS = 24 * 3600
+# What ends a run: one that trains a model, one that predicts by it.
+LAST_STAGES = ("end_pipeline", "predict")
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def published_run(volume: Path) -> str | None:
 
 def is_over(folder: Path, now: float) -> bool:
     """Tell whether a run is closed, or nothing in it has changed for a day before ``now``."""
-    if read_report(folder / "end_pipeline").get("status") in FINISHED:
+    if any(read_report(folder / last).get("status") in FINISHED for last in LAST_STAGES):
         return True
     newest = max(changed(p) for p in (folder, *folder.glob("*")))
     return now - newest > ABANDONED_AFTER_SECONDS

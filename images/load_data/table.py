@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batches import open_writer
+from batches import ROW, open_writer
 from load_data.check import Batch
 from load_data.column import Column
 from load_data.duplicates import RowHashes
@@ -25,14 +25,18 @@ GROUP_BYTES = 2**24
 
 
 class Table:
-    """Writes ``table.parquet`` batch by batch, and knows what came of each row."""
+    """Writes ``table.parquet`` batch by batch, and knows what came of each row.
+
+    Without a target among the columns, each row also has its number, ``ROW``: what is predicted of
+    it must find its way back.
+    """
 
     def __init__(
         self, path: Path, columns: list[Column], contract: dict[str, Any], violations: Violations
     ) -> None:
         self.path = path
         self.columns = columns
-        self.target = next(column for column in columns if column.role == "target")
+        self.target = next((column for column in columns if column.role == "target"), None)
         self.duplicates: str = contract.get("duplicates", "keep")
         self.max_dropped_share: float = contract.get("max_dropped_share", 0.0)
         self.violations = violations
@@ -54,6 +58,7 @@ class Table:
 
     def add(self, batch: Batch) -> None:
         """Take a batch: leave out rows whose cells are missing where the contract says so."""
+        numbers = np.arange(self.rows_read, self.rows_read + len(batch.places)) + 1
         self.rows_read += len(batch.places)
         kept = np.ones(len(batch.places), bool)
         for column in self.columns:
@@ -68,6 +73,8 @@ class Table:
         if self.violations or not kept.any():
             return
         table = pa.table([batch.values[c.name] for c in self.columns], names=self.names)
+        if self.target is None:
+            table = table.append_column(ROW, pa.array(numbers))
         if not kept.all():
             table = table.filter(pa.array(kept))
         self.write(table, np.asarray(batch.places)[kept])
@@ -82,8 +89,9 @@ class Table:
         if not self.rows:
             self.first_place = int(places[0])
         self.rows += table.num_rows
-        self.classes.update(pc.unique(table[self.target.name]).to_pylist())
-        if self.hashes:
+        if self.target:
+            self.classes.update(pc.unique(table[self.target.name]).to_pylist())
+        if self.hashes and self.target:
             self.hashes.add(table, table[self.target.name].to_numpy(), places)
         self.waiting.append(table)
         rows = sum(part.num_rows for part in self.waiting)
@@ -124,12 +132,13 @@ class Table:
         if self.hashes and self.duplicates == "drop":
             self.drop_copies(self.hashes.copies())
         self.check_dropped()
-        if len(self.classes) < 2:
-            self.refuse_one_class()
+        if self.target and len(self.classes) < 2:
+            self.refuse_one_class(self.target)
 
     def refuse_contradictions(self) -> None:
         """Refuse rows with equal features and different targets."""
         assert self.hashes
+        assert self.target
         target = self.target.name
         unit = self.violations.unit
         found = [
@@ -175,14 +184,14 @@ class Table:
                 None, None, None, f"{why}; that is a share of {share:.4g}, above {limit}"
             )
 
-    def refuse_one_class(self) -> None:
+    def refuse_one_class(self, target: Column) -> None:
         """Refuse a file whose target holds one class only: nothing can be learned from it."""
-        positive = self.target.positive
-        others = [value for value in self.target.allowed or (0, 1) if value != positive]
+        positive = target.positive
+        others = [value for value in target.allowed or (0, 1) if value != positive]
         value = positive if 1 in self.classes else others[0]
         self.violations.refuse(
             self.first_place,
-            self.target.name,
+            target.name,
             None,
             f"every row holds the value {value}; both classes are needed",
         )

@@ -25,11 +25,15 @@ def run(run: Run) -> dict[str, Any]:
     run.add_input(named)
     source = run.inputs[named]
 
+    purpose = run.parameters["purpose"]
     names = columns_by_role(contract["columns"])
+    if purpose == "predict":
+        contract = without_target(contract, names["target"][0])
     run.write_json(
         "run.json",
         {
             "run_id": run.run_id,
+            "purpose": purpose,
             "dataset": run.parameters["dataset"],
             "started": timestamp(),
             "source": source,
@@ -42,6 +46,16 @@ def run(run: Run) -> dict[str, Any]:
         },
     )
     return {"source": source["path"], "source_bytes": source["bytes"]}
+
+
+def without_target(contract: dict[str, Any], target: str) -> dict[str, Any]:
+    """Return the contract that rows are held to whose clicks are to be predicted.
+
+    Nobody knows the target yet. A file that has it is taken all the same, but like any column that
+    the contract does not name it is left out. Copies of rows are kept: each is to be predicted.
+    """
+    columns = {name: rules for name, rules in contract["columns"].items() if name != target}
+    return {**contract, "columns": columns, "duplicates": "keep"}
 
 
 def space_needed(source: Path) -> int:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Asset, Param, chain
 
-from contracts import form_field, parameters_of, read_contract
+from contracts import fixed_field, form_field, parameters_of, read_contract
 from mail_operator import MailOperator
 from stage_operator import StageOperator
 
@@ -35,6 +35,8 @@ parameters = {
     for stage in (*STAGES, *AFTERWARDS)
     for name, parameter in parameters_of(read_contract(stage)).items()
 }
+PURPOSE = read_contract("start_pipeline")["parameters"]["purpose"]
+parameters["purpose"] = Param(**fixed_field(PURPOSE, "train"))
 
 with DAG(
     dag_id="ml_pipeline_advertising",

@@ -71,6 +71,11 @@ def command_line(contract: dict[str, Any]) -> list[str]:
     return words
 
 
+def fixed_field(parameter: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Return the arguments of a ``Param`` that is always this value; no form shows it."""
+    return {**form_field(parameter), "default": value, "const": value}
+
+
 def form_field(parameter: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of the ``Param`` that asks for a parameter in the trigger form."""
     field: dict[str, Any] = {"default": parameter["default"], "description": parameter["help"]}

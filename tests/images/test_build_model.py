@@ -1,6 +1,7 @@
 """build_model: one Pipeline, fitted on the training rows alone, that takes raw rows."""
 
 import json
+import operator
 import os
 import pickle
 import subprocess
@@ -8,16 +9,21 @@ import sys
 import sysconfig
 
 import numpy as np
+import onnx
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import skops.io
+from sklearn.preprocessing import FunctionTransformer
 
 import batches
 import build_model.main
 import build_model.out_of_core
 from build_model.encode import HASHED_WIDTH, MOST_ONE_HOT, describe_features
+from build_model.formats import write_formats
 from build_model.main import find_warnings, is_large, make_model
+from model_file import TRUSTED, open_model
 
 FEATURES = ["Daily Time Spent on Site", "Age", "Area Income", "Daily Internet Usage", "Male"]
 DEFAULTS = {"scaler": "standard", "C": 1.0, "max_iter": 1000, "random_state": 42}
@@ -113,7 +119,9 @@ def test_out_of_core_the_coefficients_are_those_of_scikit_learn(out_of_core, sca
 
 def test_out_of_core_nothing_is_left_beside_the_model(out_of_core):
     fitted(out_of_core)
-    assert out_of_core.files("build_model") == ["logistic_regression_model.pkl", "report.json"]
+    model = "logistic_regression_model"
+    expected = [f"{model}.onnx", f"{model}.pkl", f"{model}.skops", "report.json"]
+    assert out_of_core.files("build_model") == expected
 
 
 def test_out_of_core_too_few_iterations_are_warned_of(out_of_core):
@@ -155,6 +163,89 @@ def test_few_rows_and_many_columns_are_fitted_in_memory():
     assert not is_large(2**22, {str(place): number for place in range(1001)})
 
 
+# Formats that run no code when they are read
+
+
+def outputs_of(volume, run_id="demo"):
+    return {
+        name: volume.folder(f"build_model/logistic_regression_model.{name}", run_id).read_bytes()
+        for name in ("skops", "onnx")
+    }
+
+
+def test_same_rows_give_the_same_bytes_in_every_format_at_any_time(finished, monkeypatch):
+    before = outputs_of(finished)
+    environment = {"PYTHONHASHSEED": "7"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    process = finished.start("build_model", "--run-id", "demo")  # in a later second, another hash
+    assert finished.end(process, "build_model").code == 0
+    assert outputs_of(finished) == before
+
+
+def test_skops_file_holds_only_types_of_the_closed_list(whole_run):
+    content = outputs_of(whole_run)["skops"]
+    assert set(skops.io.get_untrusted_types(data=content)) <= set(TRUSTED)
+
+
+def test_onnx_graph_names_its_features_and_reckons_in_64_bits(whole_run):
+    model = onnx.load_from_string(outputs_of(whole_run)["onnx"])
+    (given,) = model.graph.input
+    assert (given.name, given.type.tensor_type.shape.dim[1].dim_value) == ("rows", 5)
+    assert {entry.key: json.loads(entry.value) for entry in model.metadata_props} == {
+        "features": FEATURES
+    }
+    kinds = {out.name: out.type.tensor_type.elem_type for out in (given, *model.graph.output)}
+    assert kinds["rows"] == kinds["probabilities"] == onnx.TensorProto.DOUBLE
+
+
+@pytest.mark.parametrize("scaler", ["standard", "minmax", "minmax+standard"])
+@pytest.mark.parametrize("name", ["skops", "onnx"])
+def test_formats_score_1000_random_rows_as_scikit_learn_does(name, scaler, tmp_path):
+    draw = np.random.default_rng(3)
+    # An income of 1e12 and a cent: as 32-bit floats the cents would be lost, and more.
+    rows = pa.table(
+        {
+            "minutes": draw.normal(60, 15, 1000),
+            "age": draw.integers(18, 80, 1000),
+            "income": 1e12 + draw.normal(0, 1, 1000),
+        }
+    )
+    clicks = (rows["income"].to_numpy() + draw.normal(0, 0.3, 1000) > 1e12).astype(int)
+    plain = {name: {"encoding": "scaled", "when_missing": "refuse"} for name in rows.column_names}
+    model = make_model(plain, **DEFAULTS | {"scaler": scaler}).fit(rows, clicks)
+    written, missing = write_formats(model, rows.column_names, tmp_path.joinpath)
+    assert (written, missing) == (["pickle", "skops", "onnx"], {})
+    found = open_model(tmp_path / f"logistic_regression_model.{name}")(rows.select([2, 0, 1]))
+    assert found.tolist() == pytest.approx(scores(model, rows), abs=1e-5)
+    assert np.mean((found > 0.5) == clicks) > 0.9
+
+
+@pytest.mark.parametrize("scaler", ["standard", "minmax+standard"])
+def test_skops_file_of_categories_and_texts_scores_raw_rows_as_the_model_does(scaler, tmp_path):
+    rows = make_rows()
+    model = fit(rows, scaler=scaler)
+    before = pickle.dumps(model, 5)
+    written, missing = write_formats(model, list(CONTRACT), tmp_path.joinpath)
+    assert written == ["pickle", "skops"]
+    assert "takes numbers that are always there" in missing["onnx"]
+    assert pickle.dumps(model, 5) == before  # the model itself is left as it is
+    new = pa.concat_tables([rows, rows.set_column(4, "slot", pa.array(["new"] * len(rows)))])
+    score = open_model(tmp_path / "logistic_regression_model.skops")
+    assert score(new).tolist() == scores(model, new)
+
+
+def test_model_that_a_format_cannot_hold_is_told_and_is_no_failure(tmp_path):
+    model = fit(make_rows())
+    model.steps.insert(1, ("own", FunctionTransformer(operator.pos)))
+    written, missing = write_formats(model, list(CONTRACT), tmp_path.joinpath)
+    assert (written, set(missing)) == (["pickle"], {"skops", "onnx"})
+    assert missing["skops"] == (
+        "the model holds _operator.pos, which may do anything when it is read"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_saved_model_refuses_rows_without_a_feature(whole_run):
     test = rows(whole_run, "test")
     with pytest.raises(ValueError, match="Feature names seen at fit time, yet now missing:\n- Age"):
@@ -176,6 +267,8 @@ def test_metrics_tell_how_the_fit_went(whole_run):
             name: {"encoding": "scaled", "missing": 0, "constant": False, "when_missing": "refuse"}
             for name in FEATURES
         },
+        "formats": ["pickle", "skops", "onnx"],
+        "formats_missing": {},
         "warnings": [],
     }
 

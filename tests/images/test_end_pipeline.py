@@ -58,6 +58,16 @@ def test_running_run_is_kept_and_abandoned_one_removed(bare_volume, runs):
     assert left(bare_volume) == ["run02", "run03"]
 
 
+def test_run_that_predicts_is_over_when_its_predictions_are_made(bare_volume, runs):
+    for hour in (1, 2):
+        runs(hour, closed=False)
+    bare_volume.write("runs/run01/predict/report.json", {"status": "done"})
+    bare_volume.write("runs/run02/predict/report.json", {"status": "failed"})
+    runs(3)
+    assert remove_old_runs(bare_volume.path, "run03", 1) == ["run01"]
+    assert left(bare_volume) == ["run02", "run03"]
+
+
 def test_run_that_failed_to_start_is_dated_by_its_folder(bare_volume, runs):
     bare_volume.write("runs/broken/start_pipeline/report.json", {"status": "failed"})
     for path in (bare_volume.folder("start_pipeline", "broken"), bare_volume.path / "runs/broken"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ CHAIN = (
 )
 # Those whose work may be taken over, and which --force has do it all the same.
 REUSABLE = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
-ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1])
+ALL_STAGES = (*CHAIN[:-1], "trigger_flask_api", CHAIN[-1], "predict")
 
 # What stages import of packages, by the names of the modules; the image holds nothing else.
 TABLE = {"numpy", "pyarrow"}
@@ -32,12 +33,16 @@ DRAW = {
     *("PIL", "cycler", "dateutil", "fontTools", "kiwisolver", "matplotlib", "mpl_toolkits"),
     *("packaging", "pyparsing", "six"),
 }
+FORMATS = {
+    *("google", "ml_dtypes", "onnx", "packaging", "prettytable", "skl2onnx", "skops"),
+    *("typing_extensions", "wcwidth"),
+}
 IMPORTS = {
     "start_pipeline": {"fastjsonschema"},
     "load_data": TABLE,
     "data_preprocessing": TABLE,
     "separate_data": LEARN,
-    "build_model": LEARN,
+    "build_model": LEARN | FORMATS,
     "evaluate_model": LEARN | DRAW,
     "model_summary": set[str](),
     "end_pipeline": set[str](),
@@ -53,6 +58,9 @@ imported = {name.partition(".")[0] for name, file in files.items() if "site-pack
 installed = set(importlib.metadata.packages_distributions())
 print(json.dumps([code, sorted(imported & installed), sorted(installed - imported)]))
 """
+
+# A model without an ONNX file takes skops, and with it scikit-learn.
+READ_SKOPS = "import skops.io, sklearn.pipeline\nimport cont"
 
 pytestmark = pytest.mark.image
 
@@ -159,6 +167,40 @@ def test_report_names_the_revision_of_the_image(chain, images) -> None:
 def test_the_chain_publishes_its_model(chain, images) -> None:
     summary = json.loads((images.volume / "model" / "model_summary.json").read_text())
     assert (summary["run_id"], summary["published"]) == ("by-hand", True)
+
+
+@pytest.fixture(scope="module")
+def prediction(chain, images) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Each stage that predicts, run once by the model that the chain has published."""
+    release = (images.volume / "model" / "model_summary.json").resolve().parent
+    summary = json.loads((release / "model_summary.json").read_text())
+    name = "logistic_regression_model.onnx"
+    content = (images.volume / "runs" / "by-hand" / "build_model" / name).read_bytes()
+    (release / name).write_bytes(content)
+    summary["files"] = {name: {"sha256": hashlib.sha256(content).hexdigest()}}
+    (release / "model_summary.json").write_text(json.dumps(summary))
+    arguments = {"start_pipeline": ("--purpose", "predict")}
+    walls = ("--read-only", "--cap-drop=ALL", "--network=none", "--tmpfs=/tmp:noexec")
+    return {
+        stage: images.run(stage, "--run-id", "new", *arguments.get(stage, ()), options=walls)
+        for stage in ("start_pipeline", "load_data", "predict")
+    }
+
+
+def test_rows_are_predicted_by_hand_behind_all_walls(prediction, images) -> None:
+    for done in prediction.values():
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    lines = (images.volume / "runs" / "new" / "predict" / "predictions.csv").read_text()
+    assert len(lines.splitlines()) == 1001
+
+
+def test_predict_holds_no_package_that_it_does_not_need(prediction, images) -> None:
+    options = ("--entrypoint", "python3", "--read-only", "--tmpfs", "/tmp")
+    script = LIST_IMPORTS.replace('"by-hand"', '"new"').replace("import cont", READ_SKOPS, 1)
+    done = images.run("predict", "-c", script, "predict", options=options)
+    code, imported, left = json.loads(done.stdout)
+    assert (code, set(left)) == (0, set())
+    assert {"onnxruntime", "skops", "sklearn"} <= set(imported)
 
 
 def test_files_belong_to_the_pipelines_user(chain, images) -> None:

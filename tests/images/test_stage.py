@@ -28,6 +28,9 @@ help = "what it made"
 [outputs."kept.txt"]
 help = "kept on refusal"
 kept_on_refusal = true
+[outputs."extra.txt"]
+help = "not made of every input"
+optional = true
 [outputs."figures/"]
 help = "a folder, kept too"
 kept_on_refusal = true
@@ -544,6 +547,18 @@ def test_output_that_was_not_written_exits_70_and_none_is_kept(toy):
     ended = toy.run("    run.output('made.txt').write_text('x')")
     assert (ended.code, ended.message) == (70, "toy did not write its output kept.txt")
     assert (toy.files(), ended.report["outputs"]) == (["report.json"], [])
+
+
+def test_optional_output_is_moved_into_place_where_it_was_written(toy):
+    ended = toy.run(ALL + '\n    run.output("extra.txt").write_text("extra")')
+    assert (ended.code, "extra.txt" in toy.files()) == (0, True)
+    assert "extra.txt" in [Path(out["path"]).name for out in ended.report["outputs"]]
+
+
+def test_optional_output_that_a_try_did_not_write_is_no_error_and_no_older_one_stays(toy):
+    toy.run(ALL + '\n    run.output("extra.txt").write_text("extra")')
+    ended = toy.run(ALL)
+    assert (ended.code, "extra.txt" in toy.files()) == (0, False)
 
 
 def test_output_that_is_not_declared_exits_70(toy):

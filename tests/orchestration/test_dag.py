@@ -47,8 +47,8 @@ def watchdog(dags: dict[str, Any]) -> Any:
     return dags["flask_api_monitoring"]
 
 
-def test_there_are_two_dags(dags):
-    assert set(dags) == {"ml_pipeline_advertising", "flask_api_monitoring"}
+def test_there_are_three_dags(dags):
+    assert set(dags) == {"ml_pipeline_advertising", "predict_advertising", "flask_api_monitoring"}
 
 
 def test_edges_are_those_of_the_design(pipeline):
@@ -214,7 +214,76 @@ def test_watchdog_probes_and_mails_when_that_fails(watchdog):
     assert probe.execution_timeout is not None
 
 
-@pytest.mark.parametrize("dag", ["ml_pipeline_advertising", "flask_api_monitoring"])
+# The DAG that predicts
+
+PREDICTION = ("start_pipeline", "load_data", "predict")
+
+
+@pytest.fixture(scope="module")
+def prediction(dags: dict[str, Any]) -> Any:
+    return dags["predict_advertising"]
+
+
+def test_prediction_is_three_stages_and_a_mail_when_one_of_them_failed(prediction):
+    found = {
+        (task.task_id, below) for task in prediction.tasks for below in task.downstream_task_ids
+    }
+    expected = set(itertools.pairwise(PREDICTION))
+    assert found == expected | {(stage, "failure_email") for stage in PREDICTION}
+    assert prediction.get_task("failure_email").trigger_rule == "one_failed"
+    assert {prediction.get_task(stage).trigger_rule for stage in PREDICTION} == {"all_success"}
+    assert prediction.timetable.can_be_scheduled is False
+
+
+def test_last_stage_of_a_prediction_is_as_its_contract_says(prediction):
+    contract = tomllib.loads((ROOT / "images" / "predict" / "stage.toml").read_text())
+    task = prediction.get_task("predict")
+    assert type(task).__name__ == "StageOperator"
+    assert task.image == "localhost/ad-click/predict:latest"
+    assert task.resources_of_stage == contract["resources"]
+    assert (task.network_mode, task.retries, task.sweeps) == ("none", 2, True)
+
+
+def test_form_of_a_prediction_asks_for_the_file_and_its_contract(prediction):
+    expected = {
+        name
+        for stage in PREDICTION
+        for name in tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text()).get(
+            "parameters", {}
+        )
+    }
+    assert set(prediction.params) == expected
+    assert {"dataset", "source", "purpose"} <= expected
+
+
+@pytest.mark.parametrize(
+    ("dag", "purpose", "other"),
+    [
+        ("ml_pipeline_advertising", "train", "predict"),
+        ("predict_advertising", "predict", "train"),
+    ],
+)
+def test_purpose_is_the_dags_own_and_no_form_changes_it(dags, dag, purpose, other):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    field = dags[dag].params.get_param("purpose")
+    assert (field.resolve(), field.schema["const"]) == (purpose, purpose)
+    with pytest.raises(ParamValidationError):
+        field.resolve(value=other)
+    words = [
+        dags[dag]
+        .get_task("start_pipeline")
+        .render_template(word, {"run_id": "r", "params": {"purpose": field.resolve()}})
+        for word in dags[dag].get_task("start_pipeline").command
+        if "purpose" in word
+    ]
+    assert words == [f"--purpose={purpose}"]
+
+
+DAGS = ("ml_pipeline_advertising", "predict_advertising", "flask_api_monitoring")
+
+
+@pytest.mark.parametrize("dag", DAGS)
 def test_mail_goes_to_the_variable_tosend(dags, dag):
     mails = [task for task in dags[dag].tasks if task.task_id.endswith("_email")]
     assert mails
@@ -222,7 +291,7 @@ def test_mail_goes_to_the_variable_tosend(dags, dag):
         assert mail.to == "{{ var.value.tosend }}"
 
 
-@pytest.mark.parametrize("dag", ["ml_pipeline_advertising", "flask_api_monitoring"])
+@pytest.mark.parametrize("dag", DAGS)
 def test_dag_survives_serialization(dags, dag):
     from airflow.serialization.serialized_objects import DagSerialization
 

@@ -235,10 +235,12 @@ def asked_run(run_id: str | None) -> Run:
 
 
 def expected_outputs(run: Run) -> list[dict[str, Any]]:
-    """Return each output that the stages' contracts declare, and whether the run has it."""
+    """Return each output that the contracts of its stages declare, and whether the run has it."""
     contracts: dict[str, list[str]] = current_app.extensions["contracts"]
     paths = [
-        f"runs/{run.run_id}/{stage}/{name}" for stage, names in contracts.items() for name in names
+        f"runs/{run.run_id}/{stage.name}/{name}"
+        for stage in run.stages
+        for name in contracts.get(stage.name, [])
     ]
     sizes = {path: current_volume().tree.size(path) for path in paths}
     return [

@@ -21,8 +21,10 @@ def read_contracts(images: Path) -> dict[str, list[str]]:
     for path in sorted(images.glob("*/stage.toml"), key=lambda path: order(path.parent.name)):
         try:
             outputs = tomllib.loads(path.read_text(encoding="utf-8")).get("outputs", {})
-            contracts[path.parent.name] = list(outputs)
-        except (OSError, ValueError) as error:
+            contracts[path.parent.name] = [
+                name for name, rules in outputs.items() if not rules.get("optional")
+            ]
+        except (OSError, ValueError, AttributeError) as error:
             log.warning("%s is left out, it cannot be read: %s", path, error)
     return contracts
 

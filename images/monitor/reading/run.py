@@ -11,7 +11,7 @@ from .evaluation import Evaluation, read_evaluation
 from .files import LARGE_LIMIT, LIMIT, Tree, UnreadableError
 from .profile import Profile
 from .record import Record, moment
-from .stages import MAILS, STAGES, Stage, read_file, read_stage
+from .stages import MAILS, PREDICTION, STAGES, Stage, read_file, read_stage
 
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 FIGURE = re.compile(r"[a-z][a-z0-9_]{0,99}\.svg")
@@ -60,6 +60,7 @@ class Run:
     dag_id: str | None = None
     logical_date: str | None = None
     dataset: str | None = None
+    purpose: str = "train"
     source: Record = field(default_factory=Record)
     stages: list[Stage] = field(default_factory=list)
     mails: list[Stage] = field(default_factory=list)
@@ -86,6 +87,12 @@ class Run:
     def over(self) -> bool:
         """Whether the run has ended."""
         return self.state in ("success", "failed")
+
+    @property
+    def scored_by(self) -> str | None:
+        """The run whose model scored this one's rows; None where none did."""
+        metrics = next((stage.metrics for stage in self.stages if stage.name == "predict"), {})
+        return Record(metrics).record("model").text("run_id")
 
     @property
     def seconds(self) -> float | None:
@@ -119,7 +126,7 @@ class Run:
     @property
     def fraction(self) -> float:
         """How far the run is, 0 to 1: the share of its stages done, with the one at work."""
-        known = [stage for stage in self.stages if stage.name in STAGES]
+        known = [stage for stage in self.stages if stage.name in STAGES + PREDICTION]
         done = sum(
             1.0 if stage.state == "success" else min(1.0, max(0.0, stage.fraction or 0.0))
             for stage in known
@@ -146,8 +153,6 @@ def read_run(tree: Tree, run_id: str) -> Run:
 def read_folder(tree: Tree, run_id: str) -> Run:
     """Return the run whose folder is the root of ``tree``."""
     place = f"runs/{run_id}"
-    stages = [read_stage(tree, place, name) for name in STAGES] + read_others(tree, place)
-    mails = [read_stage(tree, place, name) for name in MAILS]
     problems: list[str] = []
     head, summary, metrics, validation = (
         read_file(tree, name, problems, f"{place}/", limit)
@@ -158,6 +163,10 @@ def read_folder(tree: Tree, run_id: str) -> Run:
             ("load_data/validation.json", LARGE_LIMIT),
         )
     )
+    planned = PREDICTION if head.text("purpose") == "predict" else STAGES
+    stages = [read_stage(tree, place, name) for name in planned]
+    stages += read_others(tree, place, planned)
+    mails = [read_stage(tree, place, name) for name in MAILS]
     state = state_of(stages + mails)
     if state != "running":
         stages = [replace(s, state="not_run") if s.state == "waiting" else s for s in stages]
@@ -173,6 +182,7 @@ def read_folder(tree: Tree, run_id: str) -> Run:
         dag_id=next((task.dag_id for task in tasks if task.dag_id), None),
         logical_date=next((task.logical_date for task in tasks if task.logical_date), None),
         dataset=head.text("dataset"),
+        purpose=head.text("purpose") or "train",
         source=head.record("source"),
         stages=stages,
         mails=mails,
@@ -204,10 +214,10 @@ def read_check(validation: Record) -> Check | None:
     )
 
 
-def read_others(run: Tree, folder: str) -> list[Stage]:
-    """Return the stages of a run that the pipeline as it stands here does not have."""
+def read_others(run: Tree, folder: str, planned: tuple[str, ...]) -> list[Stage]:
+    """Return the stages of a run that are not those that it was planned with."""
     names = [entry.name for entry in run.entries("") if STAGE_NAME.fullmatch(entry.name)]
-    stages = [read_stage(run, folder, name) for name in names if name not in STAGES + MAILS]
+    stages = [read_stage(run, folder, name) for name in names if name not in planned + MAILS]
     return [stage for stage in stages if stage.state != "waiting" or stage.problems]
 
 
@@ -222,10 +232,14 @@ def read_figures(run: Tree) -> list[str]:
 
 
 def state_of(stages: list[Stage]) -> str:
-    """Return a run's state: failed when a task failed finally, success when its end is done."""
+    """Return a run's state: failed when a task failed finally, success when its end is done.
+
+    The end of a run that predicts is ``predict``.
+    """
     if any(stage.state == "failed" for stage in stages):
         return "failed"
-    ended = (s.name == "end_pipeline" and (s.done or s.state == "success") for s in stages)
+    last = ("end_pipeline", "predict")
+    ended = (s.name in last and (s.done or s.state == "success") for s in stages)
     return "success" if any(ended) else "running"
 
 

@@ -26,6 +26,8 @@ STAGES = (
     "trigger_flask_api",
     "end_pipeline",
 )
+# Those of a run that predicts by the published model.
+PREDICTION = ("start_pipeline", "load_data", "predict")
 MAILS = ("success_email", "failure_email")
 # What a report says of a stage that made its outputs, or took them over from an earlier run.
 FINISHED = ("done", "up to date")

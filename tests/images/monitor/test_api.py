@@ -77,6 +77,18 @@ def test_each_expected_output_says_whether_it_is_there(build, client):
     assert outputs[f"{folder}/evaluate_model/figures/"] == {"exists": False, "bytes": None}
 
 
+def test_expected_outputs_are_those_of_the_runs_own_stages_without_optional_ones(build, client):
+    build.running()
+    names = {o["path"].split("/")[2] for o in ask(client, "/api/status")["outputs"]}
+    assert "predict" not in names
+    assert {"load_data", "end_pipeline"} <= names
+    outputs = [o["path"] for o in ask(client, "/api/status")["outputs"]]
+    assert [path.rpartition(".")[2] for path in outputs if "/build_model/" in path] == ["pkl"]
+    build.opened("new", started=build.start + timedelta(days=1), purpose="predict")
+    names = {o["path"].split("/")[2] for o in ask(client, "/api/status?run_id=new")["outputs"]}
+    assert names == {"start_pipeline", "load_data", "predict"}
+
+
 def test_folder_among_the_outputs_counts_its_bytes(build, client):
     build.success()
     figures = next(o for o in ask(client, "/api/status")["outputs"] if o["path"].endswith("/"))

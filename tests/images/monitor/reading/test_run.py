@@ -28,6 +28,32 @@ def test_run_by_hand_without_task_files_is_success(build, volume):
     assert (run.state, run.dag_id) == ("success", None)
 
 
+PREDICTION = ("start_pipeline", "load_data", "predict")
+
+
+def test_run_that_predicts_has_its_own_stages_and_ends_with_the_last_of_them(build, volume):
+    build.stages(PREDICTION, build.run, build.start, tasks=True)
+    build.opened(purpose="predict")
+    run = volume.run(build.run)
+    assert [stage.name for stage in run.stages] == list(PREDICTION)
+    assert (run.state, run.fraction, run.published) == ("success", 1.0, None)
+
+
+def test_run_that_predicts_is_running_until_then(build, volume):
+    build.stages(PREDICTION[:2], build.run, build.start, tasks=True)
+    build.opened(purpose="predict")
+    run = volume.run(build.run)
+    assert (run.state, round(run.fraction, 2)) == ("running", 0.67)
+    assert stage(run, "predict").state == "waiting"
+
+
+def test_run_that_predicts_and_failed_is_failed(build, volume):
+    build.stages(PREDICTION[:2], build.run, build.start, tasks=False)
+    build.opened(purpose="predict")
+    build.report("predict", error=CRASH)
+    assert volume.run(build.run).state == "failed"
+
+
 def test_run_with_a_finally_failed_task_is_failed(build, volume):
     build.failure()
     assert volume.run(build.run).state == "failed"

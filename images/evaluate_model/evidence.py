@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from scipy.stats import binomtest
 from sklearn.pipeline import Pipeline
 
-from evaluate_model.intervals import find_intervals
+from evaluate_model.intervals import RESAMPLES, find_intervals
 from evaluate_model.scores import Scores
 from evaluate_model.segments import CHANCE, measure_segments, promise
 from evaluate_model.yardstick import FOLDS, cross_validate, is_small, measure_boosting
@@ -40,6 +40,7 @@ def gather_evidence(
     segments, warnings = measure_segments(model, test, rules, target, measured)
     evidence: dict[str, Any] = {
         "intervals": find_intervals(scores, measured, level),
+        "interval_resamples": RESAMPLES,
         "yardstick": {
             "majority_class": {
                 "accuracy": measured["baseline_accuracy"],

@@ -17,7 +17,7 @@ BATCH = 50
 SEED = 42
 # Neighbouring probabilities are taken together where there are more of them.
 MOST_GROUPS = 2048
-# Where these are 1 they are so in each resample, which says nothing of what could go wrong.
+# Where these are 1 or 0 they are so in each resample, which says nothing of what else could come.
 SHARES = ("roc_auc", "average_precision", "f1")
 
 
@@ -36,11 +36,13 @@ def find_intervals(
         "precision": find_share(true_positive, true_positive + false_positive, level),
         "recall": find_share(true_positive, classes[1], level),
     }
-    # As many rows of either class that are all right: what is told of the chance of a mistake.
-    cautious = find_share(min(classes), min(classes), level)
-    for name, (low, high) in draw_again(scores, measured, level).items():
-        flawless = name in SHARES and measured[name] > 1 - 1e-9
-        intervals[name] = cautious if flawless else [low, high]
+    intervals |= draw_again(scores, measured, level)
+    few = min(classes)
+    for name in SHARES:
+        extreme = round(measured[name])
+        if abs(measured[name] - extreme) < 1e-9:
+            # What so few rows say of a share, as many as there are of the rarer class.
+            intervals[name] = find_share(extreme * few, few, level)
     return intervals
 
 
@@ -52,9 +54,7 @@ def find_share(right: int, rows: int, level: float) -> list[float]:
     return [float(interval.low), float(interval.high)]
 
 
-def draw_again(
-    scores: Scores, measured: dict[str, Any], level: float
-) -> dict[str, tuple[float, float]]:
+def draw_again(scores: Scores, measured: dict[str, Any], level: float) -> dict[str, list[float]]:
     """Return the percentiles of each metric over resamples of the rows.
 
     What the grouping of probabilities shifts a metric by is taken off again. A resample in which a
@@ -73,8 +73,7 @@ def draw_again(
     intervals = {}
     for name, value in exact.items():
         ends = np.nanquantile(np.concatenate([part[name] for part in parts]), tails)
-        low, high = (ends + measured[name] - value[0]).tolist()
-        intervals[name] = (low, high)
+        intervals[name] = (ends + measured[name] - value[0]).tolist()
     return intervals
 
 

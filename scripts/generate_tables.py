@@ -115,10 +115,10 @@ def schema_values(rule: dict[str, Any]) -> str:
     if "enum" in rule:
         return ", ".join(f"`{value}`" for value in rule["enum"])
     kinds = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
-    words = {"string": "text", "object": "tables"}
-    value = " or ".join(words.get(kind, kind) for kind in kinds)
+    words = {"string": "text", "object": "tables", "boolean": "`true` or `false`"}
     if "items" in rule:
-        value = f"list of {schema_values(rule['items']).replace(' or ', 's or ')}s"
+        words["array"] = f"list of {schema_values(rule['items']).replace(' or ', 's or ')}s"
+    value = " or ".join(words.get(kind, kind) for kind in kinds)
     return value + (f" from {rule['minimum']} to {rule['maximum']}" if "maximum" in rule else "")
 
 

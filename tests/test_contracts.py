@@ -136,12 +136,15 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("separate_data", "test_size"): 0.3,
         ("separate_data", "random_state"): 42,
         ("separate_data", "stratify"): True,
+        ("build_model", "algorithm"): "logistic_regression",
         ("build_model", "scaler"): "standard",
         ("build_model", "C"): 1.0,
         ("build_model", "max_iter"): 1000,
         ("build_model", "random_state"): 42,
         ("evaluate_model", "min_accuracy"): 0.90,
         ("evaluate_model", "min_roc_auc"): 0.5,
+        ("evaluate_model", "yardstick"): True,
+        ("evaluate_model", "cv_repeats"): 0,
         ("end_pipeline", "keep_runs"): 50,
     }
 

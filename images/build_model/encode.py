@@ -5,6 +5,7 @@ itself needs) and Python: the model is unpickled, and scores raw rows, where thi
 """
 
 import copy
+from collections.abc import Callable
 from operator import methodcaller
 from typing import Any
 
@@ -73,12 +74,16 @@ def is_constant(column: pa.ChunkedArray) -> bool:
     return bool(ends["min"] == ends["max"])
 
 
-def make_encoder(features: Features, scaler: TransformerMixin) -> ColumnTransformer:
+def make_encoder(
+    features: Features,
+    scaler: TransformerMixin,
+    encoders: dict[str, Callable[[], TransformerMixin]] | None = None,
+) -> ColumnTransformer:
     """Return the unfitted encoder of raw rows: a pyarrow Table or a pandas DataFrame.
 
-    ``features`` is what ``describe_features`` returns. A category that the training rows do not
-    hold counts as none of theirs. A number that is missing although the contract refuses it is
-    left for the classifier, which refuses it too.
+    ``features`` is what ``describe_features`` returns; ``encoders`` are ``ENCODERS`` if none. A
+    category that the training rows do not hold counts as none of theirs. A number that is missing
+    although the contract refuses it is left for the classifier: logistic regression refuses it too.
     """
     numbers = [name for name, told in features.items() if told["encoding"] == "scaled"]
     filled = [n for n in numbers if features[n]["when_missing"] in ("impute", "indicator")]
@@ -92,19 +97,22 @@ def make_encoder(features: Features, scaler: TransformerMixin) -> ColumnTransfor
     for place, (name, told) in enumerate(features.items()):
         if told["encoding"] in ENCODERS:
             # By its place: a column's name may hold what scikit-learn keeps for itself.
-            steps.append((f"column_{place}", make_text_encoder(**told), [name]))
+            encoder = (encoders or ENCODERS)[told["encoding"]]()
+            steps.append((f"column_{place}", make_text_encoder(encoder, **told), [name]))
     return ColumnTransformer([step for step in steps if step[2]])
 
 
-def make_text_encoder(encoding: str, when_missing: str, **_: object) -> Pipeline:
-    """Return the unfitted encoder of one column of texts."""
+def make_text_encoder(
+    encoder: TransformerMixin, encoding: str, when_missing: str, **_: object
+) -> Pipeline:
+    """Return the unfitted encoder of one column of texts, which ends in this one."""
     steps = [(name, function(call)) for name, call in OPENING.items()]
     if when_missing == "impute" and encoding != "words":
         most_frequent = SimpleImputer(missing_values=MISSING, strategy="most_frequent")
         steps.append(("impute", most_frequent))
     if encoding == "words":
         steps.append(("row", function(np.ravel)))
-    return Pipeline([*steps, ("encode", ENCODERS[encoding]())])
+    return Pipeline([*steps, ("encode", encoder)])
 
 
 def without_functions(model: Pipeline) -> Pipeline:
@@ -134,7 +142,7 @@ def function(call: Any) -> FunctionTransformer:
     return FunctionTransformer(call, feature_names_out="one-to-one")
 
 
-ENCODERS = {
+ENCODERS: dict[str, Callable[[], TransformerMixin]] = {
     "one_hot": lambda: OneHotEncoder(
         handle_unknown="ignore", feature_name_combiner="{} = {}".format
     ),

@@ -1,15 +1,19 @@
-"""Fit the model: one scikit-learn Pipeline that takes raw rows."""
+"""Fit the model: one scikit-learn Pipeline that takes raw rows, whatever the algorithm."""
 
 import pickle
 import warnings
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from threadpoolctl import threadpool_limits
 
+from build_model.boosting import ENCODERS, find_width, make_boosting
 from build_model.encode import NUMERIC, Features, describe_features, make_encoder
 from build_model.formats import write_formats
 from build_model.out_of_core import fit_in_passes
@@ -26,8 +30,13 @@ SCALERS = {
 ALWAYS_THERE = ("refuse", "drop")
 # Numbers of the training rows that are held in memory, eight bytes and several copies of each.
 MOST_IN_MEMORY = 2**22
+# Numbers that gradient boosting may hold, in several copies too.
+MOST_IN_TREES = 2**25
 # The out-of-core solver holds the square of the number of features.
 WIDEST = 1000
+BOOSTING = "hist_gradient_boosting"
+# Of fewer rows several threads that grow trees wait for each other more than they work.
+ROWS_FOR_THREADS = 20_000
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -38,7 +47,10 @@ def run(run: Run) -> dict[str, Any]:
     with pq.ParquetFile(run.input("train.parquet")) as table:
         rows = table.metadata.num_rows
         run.progress(0.1, f"fitting on {rows} rows")
-        fit = fit_out_of_core if is_large(rows, columns) else fit_in_memory
+        trees = run.parameters["algorithm"] == BOOSTING
+        if trees:
+            check_trees(rows, columns)
+        fit = fit_out_of_core if not trees and is_large(rows, columns) else fit_in_memory
         model, features, converged = fit(table, columns, target, run)
 
     with run.output("logistic_regression_model.pkl").open("wb") as file:
@@ -51,14 +63,29 @@ def run(run: Run) -> dict[str, Any]:
         "model_type": type(classifier).__name__,
         "scaler": run.parameters["scaler"],
         "inputs_of_model": int(classifier.n_features_in_),
-        "solver": "trust-exact" if fit is fit_out_of_core else classifier.solver,
-        "iterations": int(classifier.n_iter_.max()),
+        "solver": name_solver(classifier, fit is fit_out_of_core),
+        "iterations": int(np.max(classifier.n_iter_)),
         "converged": converged,
         "encodings": features,
         "formats": formats,
         "formats_missing": missing,
         "warnings": find_warnings(features, None if converged else run.parameters["max_iter"]),
     }
+
+
+def name_solver(classifier: ClassifierMixin, out_of_core: bool) -> str:
+    """Return what found the model's numbers; trees are grown."""
+    return "trust-exact" if out_of_core else getattr(classifier, "solver", "trees")
+
+
+def check_trees(rows: int, columns: Features) -> None:
+    """Refuse (65) more rows than gradient boosting can hold in this stage's memory."""
+    if rows * find_width(columns) > MOST_IN_TREES:
+        raise data_refused(
+            f"{rows} training rows of {len(columns)} features are more than gradient boosting can "
+            "hold in this stage's memory; use algorithm logistic_regression, which takes any "
+            "number of rows, or a file of fewer rows"
+        )
 
 
 def is_large(rows: int, columns: Features) -> bool:
@@ -82,7 +109,11 @@ def fit_in_memory(
     if all(told["encoding"] == "left_out" for told in features.values()):
         raise data_refused("no feature has a value in the training rows; nothing is to be learned")
     model = make_model(features, **run.parameters)
-    with warnings.catch_warnings(record=True, category=ConvergenceWarning) as caught:
+    small_trees = run.parameters["algorithm"] == BOOSTING and train.num_rows < ROWS_FOR_THREADS
+    with (
+        warnings.catch_warnings(record=True, category=ConvergenceWarning) as caught,
+        threadpool_limits(1 if small_trees else None),
+    ):
         warnings.simplefilter("always", ConvergenceWarning)
         model.fit(train.select(list(columns)), train[target].to_numpy())
     return model, features, not caught
@@ -104,16 +135,28 @@ def fit_out_of_core(
 
 
 def make_model(
-    features: Features, *, scaler: str, C: float, max_iter: int, random_state: int
+    features: Features,
+    *,
+    scaler: str,
+    C: float,
+    max_iter: int,
+    random_state: int,
+    algorithm: str = "logistic_regression",
 ) -> Pipeline:
-    """Return the unfitted Pipeline: scaled or encoded features, then logistic regression.
+    """Return the unfitted Pipeline: scaled or encoded features, then the classifier.
 
-    ``features`` tells of each feature its ``encoding`` and what is done ``when_missing``. Its
-    penalty is L2. Where each feature is a number that is always there, the scaler is all it takes.
+    ``features`` tells of each feature its ``encoding`` and what is done ``when_missing``. The
+    penalty of logistic regression is L2; gradient boosting has scikit-learn's defaults. Where each
+    feature is a number that is always there, the scaler is all it takes.
     """
-    scale = SCALERS[scaler]()
-    classify = LogisticRegression(C=C, max_iter=max_iter, random_state=random_state)
-    first = ("scale", scale) if is_plain(features) else ("encode", make_encoder(features, scale))
+    scale, trees = SCALERS[scaler](), algorithm == BOOSTING
+    encode = make_encoder(features, scale, ENCODERS if trees else None)
+    if trees:  # which take no sparse columns
+        encode.set_params(sparse_threshold=0)
+        classify = make_boosting(random_state)
+    else:
+        classify = LogisticRegression(C=C, max_iter=max_iter, random_state=random_state)
+    first = ("scale", scale) if is_plain(features) else ("encode", encode)
     return Pipeline([first, ("classify", classify)])
 
 

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from evaluate_model.weights import Weights
+
 # The salt and the missing date make the same model give the same bytes.
 HASH_SALT = "evaluate_model"
 # More points than a figure has pixels change nothing that is seen.
@@ -30,13 +32,13 @@ def draw_figures(
     roc: Curve,
     precision_recall: Curve,
     measured: dict[str, Any],
-    weights: list[tuple[str, float]],
+    weights: Weights,
     output: Callable[[str], Path],
 ) -> None:
     """Write each figure below ``figures/`` as SVG and as PNG.
 
     ``roc`` holds rates of false and of true positives, ``precision_recall`` recall and precision,
-    each of shape (points,); ``measured`` is ``metrics.json``, ``weights`` what ``largest_weights``
+    each of shape (points,); ``measured`` is ``metrics.json``, ``weights`` what ``find_weights``
     returns; ``output`` gives the path for an output's name.
     """
     drawings: dict[str, Callable[[Axes], object]] = {
@@ -119,10 +121,10 @@ def draw_confusion(counts: np.ndarray, ax: Axes) -> None:
     ax.set(xticks=[0, 1], yticks=[0, 1])
 
 
-def draw_coefficients(weights: list[tuple[str, float]], ax: Axes) -> None:
-    """Draw the classifier's largest weights, in log-odds per unit of the scaled feature."""
-    names, lengths = zip(*weights, strict=True)
+def draw_coefficients(weights: Weights, ax: Axes) -> None:
+    """Draw the largest weights of features, or of what is made of them."""
+    names, lengths = zip(*weights.bars, strict=True)
     ax.barh(range(len(names)), lengths, tick_label=names)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.invert_yaxis()
-    ax.set(title="Coefficients", xlabel="weight (log-odds per unit of the scaled feature)")
+    ax.set(title=weights.title, xlabel=weights.unit)

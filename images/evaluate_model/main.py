@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from scipy.stats import binomtest
 from sklearn import metrics
 
+from evaluate_model.evidence import gather_evidence
 from evaluate_model.figures import draw_figures
+from evaluate_model.intervals import find_share
 from evaluate_model.scores import Scores, count_right, score
-from evaluate_model.weights import largest_weights
+from evaluate_model.weights import find_weights
 from stage import Run, StageError, run_script
 
 INTERVAL_LEVEL = 0.95
@@ -23,24 +24,24 @@ def run(run: Run) -> dict[str, Any]:
     *features, target = run.columns("test.parquet")
     # Only build_model of this very run writes this file, and its sha256 was checked.
     model = pickle.loads(run.input("logistic_regression_model.pkl").read_bytes())
-    with pq.ParquetFile(run.input("train.parquet")) as train:
+    with (
+        pq.ParquetFile(run.input("train.parquet")) as train,
+        pq.ParquetFile(run.input("test.parquet")) as test,
+    ):
         train_right, train_classes = count_right(model, train, features, target)
-    run.progress(0.4, "scoring the test rows")
-    with pq.ParquetFile(run.input("test.parquet")) as test:
+        run.progress(0.4, "scoring the test rows")
         scores = score(model, test, features, target)
-
-    curves = find_curves(scores)
-    measured = measure(scores, curves, train_right, train_classes)
-    measured["gate"] = judge(measured, **run.parameters)
+        curves = find_curves(scores)
+        measured = measure(scores, curves, train_right, train_classes)
+        run.progress(0.5, "finding out how far the metrics can be trusted")
+        measured |= gather_evidence(run, model, train, test, scores, measured)
+        weights = find_weights(model, test, target, MOST_WEIGHTS)
+    limits = {name: run.parameters[name] for name in ("min_accuracy", "min_roc_auc")}
+    measured["gate"] = judge(measured, **limits)
     run.write_json("metrics.json", measured)
 
     run.progress(0.8, "drawing the figures")
-    draw_figures(
-        **curves,
-        measured=measured,
-        weights=largest_weights(model, MOST_WEIGHTS),
-        output=run.output,
-    )
+    draw_figures(**curves, measured=measured, weights=weights, output=run.output)
     run.metrics = {"rows": measured["test_rows"], **measured}
     if not measured["gate"]["passed"]:
         raise StageError(80, "; ".join(measured["gate"]["reasons"]))
@@ -73,7 +74,7 @@ def measure(
     confusion = metrics.confusion_matrix(truth, predicted, **rows).astype(int)
     classes, right = confusion.sum(axis=1), int(confusion.trace())
     test_rows, share = int(classes.sum()), train_classes[1] / train_classes.sum()
-    interval = binomtest(right, test_rows).proportion_ci(INTERVAL_LEVEL, method="wilson")
+    calibration = calibrate(scores)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         truth, predicted, average="binary", zero_division=0.0, **rows
     )
@@ -88,14 +89,15 @@ def measure(
         "recall": recall,
         "f1": f1,
         "confusion_matrix": confusion.tolist(),
-        "accuracy_interval": [interval.low, interval.high],
+        "accuracy_interval": find_share(right, test_rows, INTERVAL_LEVEL),
         "interval_level": INTERVAL_LEVEL,
         "baseline_accuracy": classes[np.argmax(train_classes)] / test_rows,
         "train_accuracy": train_right / int(train_classes.sum()),
         "train_rows": int(train_classes.sum()),
         "test_rows": test_rows,
         "positive_share": classes[1] / test_rows,
-        "calibration": calibrate(scores),
+        "calibration": calibration,
+        "calibration_error": find_calibration_error(calibration),
     }
 
 
@@ -119,6 +121,17 @@ def calibrate(scores: Scores) -> list[dict[str, Any]]:
         }
         for place in np.flatnonzero(rows)
     ]
+
+
+def find_calibration_error(calibration: list[dict[str, Any]]) -> float:
+    """Return by how much the predicted shares of the bins are off, the mean over the rows.
+
+    It is the expected calibration error, of bins of about equally many rows.
+    """
+    rows, predicted, observed = (
+        [told[key] for told in calibration] for key in ("rows", "predicted", "observed")
+    )
+    return float(np.average(np.abs(np.subtract(predicted, observed)), weights=rows))
 
 
 def find_quantiles(scores: Scores, shares: np.ndarray) -> np.ndarray:

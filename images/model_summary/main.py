@@ -7,7 +7,10 @@ from model_summary.text import write_summary
 from stage import Run, describe_file, run_script, timestamp
 
 MODEL = "logistic_regression_model.pkl"
-WARNING_STAGES = ("load_data", "data_preprocessing", "separate_data", "build_model")
+WARNING_STAGES = (
+    *("load_data", "data_preprocessing", "separate_data", "build_model"),
+    "evaluate_model",
+)
 
 
 def run(run: Run) -> dict[str, Any]:

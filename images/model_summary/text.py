@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from model_summary.evidence import (
+    describe_interval,
+    describe_metric,
+    describe_segments,
+    describe_yardsticks,
+)
 from stage import one_line
 
 LONGEST_LINE = 4000
@@ -10,7 +16,6 @@ LONGEST_LINE = 4000
 def write_summary(summary: dict[str, Any]) -> str:
     """Return ``model_summary.txt`` for the content of ``model_summary.json``."""
     metrics = summary["metrics"]
-    low, high = metrics["accuracy_interval"]
     gate = metrics["gate"]
     sections = {
         "Model": {
@@ -35,24 +40,27 @@ def write_summary(summary: dict[str, Any]) -> str:
             "accuracy on train": f"{summary['train_score']:.4f}",
             "accuracy on test": f"{summary['test_score']:.4f}",
             "difference": f"{summary['train_score'] - summary['test_score']:+.4f} (train - test)",
-            f"{metrics['interval_level']:.0%} interval": f"{low:.4f} to {high:.4f} (test)",
-            "majority class": f"{metrics['baseline_accuracy']:.4f} (test)",
+            f"{metrics['interval_level']:.0%} interval": (
+                f"{describe_interval(metrics['accuracy_interval'])} (test)"
+            ),
+            **describe_yardsticks(metrics),
         },
-        "Metrics on the test rows": {
-            "ROC AUC": f"{metrics['roc_auc']:.4f}",
+        f"Metrics on the test rows, with {metrics['interval_level']:.0%} intervals": {
+            "ROC AUC": describe_metric(metrics, "roc_auc"),
             "average precision": (
-                f"{metrics['average_precision']:.4f} (share of clicks "
+                f"{describe_metric(metrics, 'average_precision')} (share of clicks "
                 f"{metrics['positive_share']:.4f})"
             ),
             "log loss": (
-                f"{metrics['log_loss']:.4f} (always predicting the share of clicks: "
+                f"{describe_metric(metrics, 'log_loss')} (always predicting the share of clicks: "
                 f"{metrics['baseline_log_loss']:.4f})"
             ),
-            "Brier score": f"{metrics['brier_score']:.4f}",
-            "precision": f"{metrics['precision']:.4f}",
-            "recall": f"{metrics['recall']:.4f}",
-            "F1": f"{metrics['f1']:.4f}",
+            "Brier score": describe_metric(metrics, "brier_score"),
+            "precision": describe_metric(metrics, "precision"),
+            "recall": describe_metric(metrics, "recall"),
+            "F1": describe_metric(metrics, "f1"),
             "calibration": describe_calibration(metrics["calibration"]),
+            "calibration error": f"{metrics['calibration_error']:.4f} on average",
         },
         "Quality gate": {
             "accuracy": f"at least {gate['min_accuracy']}",
@@ -69,6 +77,8 @@ def write_summary(summary: dict[str, Any]) -> str:
     }
     parts = [f"{title}\n{'-' * len(title)}\n{align(rows)}" for title, rows in sections.items()]
     parts.insert(4, describe_confusion(metrics["confusion_matrix"]))
+    if metrics["segments"]:
+        parts.insert(5, describe_segments(metrics["segments"]))
     if summary["warnings"]:
         parts.append(describe_warnings(summary["warnings"]))
     return "\n\n".join(parts) + "\n"
@@ -116,12 +126,10 @@ def describe_split(split: dict[str, Any]) -> str:
 
 
 def describe_calibration(calibration: list[dict[str, Any]]) -> str:
-    """Return by how much predicted shares of clicks differ from the observed ones."""
-    rows = sum(told["rows"] for told in calibration)
-    off = sum(told["rows"] * abs(told["predicted"] - told["observed"]) for told in calibration)
+    """Return predicted and observed shares of clicks where they are lowest and highest."""
     first, last = calibration[0], calibration[-1]
     return (
-        f"off by {off / rows:.4f} on average; lowest of {len(calibration)} bins "
+        f"lowest of {len(calibration)} bins "
         f"predicted {first['predicted']:.4f}, observed {first['observed']:.4f}, highest "
         f"predicted {last['predicted']:.4f}, observed {last['observed']:.4f}"
     )

@@ -33,6 +33,7 @@ WORDS = {
     "string": "a text",
     "number": "a number",
     "integer": "an integer",
+    "boolean": "true or false",
     "array": "a list",
     "object": "a table",
 }
@@ -250,6 +251,7 @@ def check_column(file: ContractFile, column: str, rules: dict[str, Any]) -> None
     check_values(rules, refuse)
     if rules["role"] != "unused":
         check_role(rules, refuse)
+        check_segment(rules, refuse)
     if rules["role"] == "target":
         check_target(rules, refuse)
 
@@ -285,6 +287,24 @@ def check_role(rules: dict[str, Any], refuse: Callable[[str, str], NoReturn]) ->
         refuse("encode", "encode is for a feature of type category only")
     if "positive" in rules and role != "target":
         refuse("positive", f"positive is for the target only, not for a {role}")
+
+
+def check_segment(rules: dict[str, Any], refuse: Callable[[str, str], NoReturn]) -> None:
+    """Refuse a segment of what is no feature, or of values that cannot be told apart by it."""
+    if not (segment := rules.get("segment", False)):
+        return
+    kind, role = rules["type"], rules["role"]
+    if role != "feature":
+        refuse("segment", f"segment is for a feature, which test rows have, not for a {role}")
+    if segment is True:
+        if kind not in ("integer", "category"):
+            hint = "; write its boundaries, segment = [30, 40]" if kind == "number" else ""
+            refuse("segment", f"segment = true is for few values, not for type {kind}{hint}")
+        return
+    if kind not in ("integer", "number"):
+        refuse("segment", f"boundaries are for an integer or a number, not for type {kind}")
+    if not all(is_finite(boundary) for boundary in segment) or segment != sorted(segment):
+        refuse("segment", "the boundaries of segment must be finite numbers that rise")
 
 
 def check_target(rules: dict[str, Any], refuse: Callable[[str, str], NoReturn]) -> None:

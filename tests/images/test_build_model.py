@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 import batches
 import build_model.main
 import build_model.out_of_core
+from build_model.boosting import WORDS_WIDTH, find_width
 from build_model.encode import HASHED_WIDTH, MOST_ONE_HOT, describe_features
 from build_model.formats import write_formats
 from build_model.main import find_warnings, is_large, make_model
@@ -273,6 +274,79 @@ def test_metrics_tell_how_the_fit_went(whole_run):
     }
 
 
+# Gradient boosting
+
+
+@pytest.fixture
+def boosted(finished):
+    """A volume whose model is gradient boosting."""
+    fitted(finished, "--algorithm", "hist_gradient_boosting")
+    return finished
+
+
+def test_gradient_boosting_has_the_contract_of_logistic_regression(boosted):
+    model, metrics = model_of(boosted), boosted.report("build_model")["metrics"]
+    assert metrics["model_type"] == "HistGradientBoostingClassifier"
+    assert (metrics["iterations"], metrics["converged"], metrics["warnings"]) == (100, True, [])
+    assert boosted.files("build_model") == ["logistic_regression_model.pkl", "report.json"]
+    assert model.feature_names_in_.tolist() == FEATURES
+    test = rows(boosted, "test")
+    for stage in ("evaluate_model", "model_summary"):
+        ended = boosted.run(stage)
+        assert ended.code == 0, ended.message
+    accuracy = boosted.read("evaluate_model/metrics.json")["accuracy"]
+    assert model.score(test[FEATURES], test["Clicked on Ad"]) == accuracy
+    published = boosted.path / "model/logistic_regression_model.pkl"
+    assert published.read_bytes() == boosted.folder(f"build_model/{published.name}").read_bytes()
+
+
+def test_gradient_boosting_is_no_yardstick_for_itself_and_tells_importances(boosted):
+    assert boosted.run("evaluate_model").code == 0
+    metrics = boosted.read("evaluate_model/metrics.json")
+    assert metrics["yardstick"]["hist_gradient_boosting"] is None
+    drawn = boosted.folder("evaluate_model/figures/coefficients.svg").read_text()
+    assert "Permutation importance" in drawn
+    assert "Daily Internet Usage" in drawn
+
+
+@pytest.mark.parametrize("scaler", ["minmax", "minmax+standard"])
+def test_scaler_makes_no_difference_to_trees(whole_run, scaler):
+    train, test = rows(whole_run, "train"), rows(whole_run, "test")
+    both = [
+        make_model(PLAIN, **DEFAULTS | {"scaler": name}, algorithm="hist_gradient_boosting")
+        .fit(train[FEATURES], train["Clicked on Ad"])
+        .predict(test[FEATURES])
+        for name in ("standard", scaler)
+    ]
+    assert np.mean(both[0] == both[1]) > 0.98
+
+
+def test_more_rows_than_gradient_boosting_can_hold_exit_65(finished, monkeypatch):
+    monkeypatch.setattr(build_model.main, "MOST_IN_TREES", 3499)
+    ended = finished.run("build_model", "--algorithm", "hist_gradient_boosting")
+    assert ended.code == 65
+    assert ended.message == (
+        "700 training rows of 5 features are more than gradient boosting can hold in this stage's "
+        "memory; use algorithm logistic_regression, which takes any number of rows, or a file of "
+        "fewer rows"
+    )
+    monkeypatch.setattr(build_model.main, "MOST_IN_TREES", 3500)
+    assert finished.run("build_model", "--algorithm", "hist_gradient_boosting").code == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "width"),
+    [
+        ({"type": "number"}, 1),
+        ({"type": "number", "missing": "indicator"}, 2),
+        ({"type": "category", "encode": "hashing"}, 1),
+        ({"type": "text"}, WORDS_WIDTH),
+    ],
+)
+def test_width_of_what_trees_get(rules, width):
+    assert find_width({"x": rules, "y": {"type": "integer"}}) == width + 1
+
+
 def test_fit_that_does_not_converge_is_told_and_is_no_failure(finished):
     ended = finished.run("build_model", "--max-iter", "1")
     assert (ended.code, ended.summary["metrics"]["converged"]) == (0, False)
@@ -323,6 +397,19 @@ def fit(rows: pa.Table, contract=CONTRACT, **parameters):
     features = describe_features(rows, contract)
     model = make_model(features, **DEFAULTS | parameters)
     return model.fit(rows.select(list(contract)), rows["t"].to_numpy())
+
+
+def test_gradient_boosting_takes_features_of_every_kind():
+    rows = make_rows()
+    model = fit(rows, algorithm="hist_gradient_boosting")
+    assert model["classify"].n_features_in_ == 3 + 1 + 3 + WORDS_WIDTH
+    assert model["classify"].n_features_in_ == find_width(CONTRACT) - 1
+    assert scores(model, rows) == scores(model, rows.to_pandas())
+    assert model.score(rows, rows["t"].to_numpy()) > 0.75
+    unknown = rows.slice(0, 1).to_pandas().assign(device="watch", site="new")
+    assert 0 < scores(model, unknown)[0] < 1
+    again = fit(rows, algorithm="hist_gradient_boosting")
+    assert pickle.dumps(model, 5) == pickle.dumps(again, 5)
 
 
 def scores(model, rows) -> list[float]:

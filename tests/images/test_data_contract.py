@@ -163,6 +163,10 @@ def test_target_holds_two_values_of_its_type(read, kind, allowed, positive):
         'type = "number"\nrole = "time"\nmissing = "refuse"',
         'type = "integer"\nrole = "group"\nmissing = "drop"',
         'type = "category"\nrole = "group"',
+        'type = "number"\nrole = "feature"\nsegment = [-1.5, 0, 30]',
+        'type = "integer"\nrole = "feature"\nsegment = [3]',
+        'type = "category"\nrole = "feature"\nsegment = true',
+        'type = "number"\nrole = "feature"\nsegment = false',
         'type = "time"\nrole = "unused"',
         # What a column that was taken out of use still says does no harm.
         'type = "category"\nrole = "unused"\nencode = "one_hot"\nmissing = "impute"\npositive = 2',
@@ -418,6 +422,40 @@ columns.Clicked.allowed = [0, 1]
             "minimum = 0",
             "positive = 1",
             "6: column 'Time on Site': positive is for the target only, n",
+        ),
+        # segments
+        (
+            "minimum = 0",
+            "segment = true",
+            "6: column 'Time on Site': segment = true is for few values, not for type number; write"
+            " its boundaries, segment = [30, 40]",
+        ),
+        (
+            "minimum = 0",
+            "segment = [3, 2]",
+            "6: column 'Time on Site': the boundaries of segment must be finite numbers that rise",
+        ),
+        ("minimum = 0", "segment = [1, inf]", "segment must be finite numbers that rise"),
+        ("minimum = 0", "segment = []", "6: column 'Time on Site': segment must hold at least one"),
+        (
+            "minimum = 0",
+            "segment = [1, 1]",
+            "6: column 'Time on Site': segment holds a value twice",
+        ),
+        (
+            "minimum = 0",
+            'segment = ["a"]',
+            "6: column 'Time on Site': a value of segment must be a number, not a text",
+        ),
+        (
+            "minimum = 0",
+            "segment = 3",
+            "6: column 'Time on Site': segment must be true or false or a list, not an integer",
+        ),
+        (
+            "[0, 1]",
+            "[0, 1]\nsegment = true",
+            "12: column 'Clicked': segment is for a feature, which test rows have, not for a tar",
         ),
         # the target
         (

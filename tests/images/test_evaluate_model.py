@@ -15,7 +15,7 @@ from build_model.main import make_model
 from evaluate_model.figures import draw_figures, thin
 from evaluate_model.main import calibrate, find_curves, judge, measure
 from evaluate_model.scores import Scores, count, count_right, score
-from evaluate_model.weights import input_names, largest_weights
+from evaluate_model.weights import Weights, input_names, largest_weights
 
 FIGURES = (
     *("calibration_curve", "coefficients", "confusion_matrix"),
@@ -287,7 +287,7 @@ def draw(model, rows, truth, folder):
     scores = Scores(truth, model.predict_proba(rows)[:, 1])
     curves = find_curves(scores)
     measured = measure(scores, curves, 1, np.array([1, 1]))
-    weights = largest_weights(model, 20)
+    weights = Weights("Coefficients", "weight", largest_weights(model, 20))
     draw_figures(**curves, measured=measured, weights=weights, output=lambda name: folder / name)
 
 
@@ -347,7 +347,9 @@ def test_report_holds_the_numbers_of_the_metrics_file(whole_run):
         *("accuracy", "roc_auc", "average_precision", "log_loss", "baseline_log_loss"),
         *("brier_score", "precision", "recall", "f1"),
         *("confusion_matrix", "accuracy_interval", "interval_level", "baseline_accuracy"),
-        *("train_accuracy", "train_rows", "test_rows", "positive_share", "calibration", "gate"),
+        *("train_accuracy", "train_rows", "test_rows", "positive_share", "calibration"),
+        *("calibration_error", "intervals", "interval_resamples", "yardstick", "segments"),
+        *("cross_validation", "warnings", "gate"),
     ]
 
 

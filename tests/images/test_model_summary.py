@@ -172,7 +172,7 @@ def test_calibration_is_told_in_a_line():
         {"rows": 10, "predicted": 0.09, "observed": 0.1},
     ]
     assert describe_calibration(calibration) == (
-        "off by 0.0033 on average; lowest of 2 bins predicted 0.0010, observed 0.0000, "
+        "lowest of 2 bins predicted 0.0010, observed 0.0000, "
         "highest predicted 0.0900, observed 0.1000"
     )
 
@@ -263,6 +263,12 @@ def test_text_holds_the_numbers_of_the_metrics(whole_run, summary):
     assert value(text, "difference") == f"{difference:+.4f} (train - test)"
     low, high = metrics["accuracy_interval"]
     assert value(text, "95% interval") == f"{low:.4f} to {high:.4f} (test)"
+    assert value(text, "calibration error") == f"{metrics['calibration_error']:.4f} on average"
+
+    def measured(key: str) -> str:
+        low, high = metrics["intervals"][key]
+        return f"{metrics[key]:.4f}, {low:.4f} to {high:.4f}"
+
     for name, key in {
         "ROC AUC": "roc_auc",
         "Brier score": "brier_score",
@@ -270,12 +276,12 @@ def test_text_holds_the_numbers_of_the_metrics(whole_run, summary):
         "recall": "recall",
         "F1": "f1",
     }.items():
-        assert value(text, name) == f"{metrics[key]:.4f}"
+        assert value(text, name) == measured(key)
     assert value(text, "average precision") == (
-        f"{metrics['average_precision']:.4f} (share of clicks {metrics['positive_share']:.4f})"
+        f"{measured('average_precision')} (share of clicks {metrics['positive_share']:.4f})"
     )
     assert value(text, "log loss") == (
-        f"{metrics['log_loss']:.4f} (always predicting the share of clicks: "
+        f"{measured('log_loss')} (always predicting the share of clicks: "
         f"{metrics['baseline_log_loss']:.4f})"
     )
     assert value(text, "calibration") == describe_calibration(metrics["calibration"])

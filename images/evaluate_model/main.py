@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from scipy.stats import binomtest
 from sklearn import metrics
 
+from evaluate_model.challenge import challenge
 from evaluate_model.figures import draw_figures
 from evaluate_model.scores import Scores, count_right, score
 from evaluate_model.weights import largest_weights
@@ -22,7 +23,7 @@ def run(run: Run) -> dict[str, Any]:
     """Write ``metrics.json`` and ``figures/``; a model that misses the gate ends in 80."""
     *features, target = run.columns("test.parquet")
     # Only build_model of this very run writes this file, and its sha256 was checked.
-    model = pickle.loads(run.input("logistic_regression_model.pkl").read_bytes())
+    model = pickle.loads(run.input("build_model/logistic_regression_model.pkl").read_bytes())
     with pq.ParquetFile(run.input("train.parquet")) as train:
         train_right, train_classes = count_right(model, train, features, target)
     run.progress(0.4, "scoring the test rows")
@@ -41,7 +42,10 @@ def run(run: Run) -> dict[str, Any]:
         weights=largest_weights(model, MOST_WEIGHTS),
         output=run.output,
     )
-    run.metrics = {"rows": measured["test_rows"], **measured}
+    run.progress(0.9, "comparing with the published model")
+    challenged = challenge(run, model)
+    challenged["warnings"] = [*measured.get("warnings", []), *challenged["warnings"]]
+    run.metrics = {"rows": measured["test_rows"], **measured, **challenged}
     if not measured["gate"]["passed"]:
         raise StageError(80, "; ".join(measured["gate"]["reasons"]))
     return run.metrics

@@ -5,6 +5,7 @@ the two leaves a line out, which the next decision writes first. A line is one w
 end, under the lock of ``model/``; what a lost power supply may leave of one is passed over.
 """
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -60,16 +61,9 @@ def append_line(path: Path, text: str) -> None:
         size = os.fstat(descriptor).st_size
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         content = b"\n" * torn + text.encode("utf-8") + b"\n"
-        try:
-            written = os.write(descriptor, content)
-        except OSError:
-            written = 0
-            raise
-        finally:
-            if written < len(content):
-                os.ftruncate(descriptor, size)
-        if written < len(content):  # the disk is full: the second write says so
-            os.write(descriptor, content)
+        if os.write(descriptor, content) < len(content):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -48,7 +48,10 @@ def complete(model: Path) -> None:
     before = release_in_use(history)
     if used and used != before:
         previous = read_summary(model, before).get("run_id") if before else None
-        append(model, "published", read_summary(model, used), previous=previous, release=used)
+        event = (
+            "rolled_back" if any(line.get("release") == used for line in history) else "published"
+        )
+        append(model, event, read_summary(model, used), previous=previous, release=used)
 
 
 def publish(model: Path, files: dict[str, Path], event: str = "published") -> Path:
@@ -60,6 +63,7 @@ def publish(model: Path, files: dict[str, Path], event: str = "published") -> Pa
     releases = model / "releases"
     releases.mkdir(exist_ok=True)
     summary = json.loads(files[SUMMARY].read_text(encoding="utf-8"))
+    former = current_release(model)
     previous = published_summary(model).get("run_id")
     # Its name begins with a dot until it is whole.
     made = Path(tempfile.mkdtemp(prefix=f".{summary['run_id']}~", dir=releases))
@@ -79,7 +83,7 @@ def publish(model: Path, files: dict[str, Path], event: str = "published") -> Pa
             shutil.rmtree(release, ignore_errors=True)
         raise
     append(model, event, summary, previous=previous, release=release.name)
-    remove_old_releases(model)
+    remove_old_releases(model, spared={release.name, former})
     return release
 
 
@@ -130,14 +134,13 @@ def use(model: Path, release: str) -> None:
     flush(model)
 
 
-def remove_old_releases(model: Path) -> None:
-    """Remove all but the newest releases and the one in use."""
-    used = current_release(model)
+def remove_old_releases(model: Path, spared: set[str | None]) -> None:
+    """Remove all but the newest releases and those that are spared."""
     releases = sorted(
         (model / "releases").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True
     )
     for release in releases[KEPT_RELEASES:]:
-        if release.name != used:
+        if release.name not in spared:
             shutil.rmtree(release, ignore_errors=True)
 
 

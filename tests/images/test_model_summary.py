@@ -13,8 +13,8 @@ import pytest
 
 from model_summary import history
 from model_summary import publish as publishing
-from model_summary.history import read_history
-from model_summary.publish import link, locked
+from model_summary.history import read_history, release_in_use
+from model_summary.publish import link, locked, roll_back
 from model_summary.text import (
     align,
     describe_calibration,
@@ -73,6 +73,68 @@ def test_new_release_replaces_the_old_one_whole(model, tmp_path):
     assert hidden(model) == [".lock"]
 
 
+def test_newest_ten_releases_are_kept_and_the_one_in_use_before(model, tmp_path):
+    first = publish(model, files(tmp_path, "first", "first"))
+    for number in range(12):
+        publish(model, files(tmp_path, str(number), str(number)))
+    kept = sorted(path.name.partition("~")[0] for path in (model / "releases").iterdir())
+    assert kept == sorted(map(str, range(2, 12)))
+    assert not first.exists()
+    oldest = next((model / "releases").glob("2~*"))
+    publishing.use(model, oldest.name)
+    publish(model, files(tmp_path, "13", "13"))
+    assert published(model)[0] == "13"
+    with locked(model):
+        assert roll_back(model) == ("13", "2")  # the eleventh of the kept ones
+
+
+def test_link_to_a_file_that_the_model_in_use_has_not_is_removed(model, tmp_path):
+    with_more = files(tmp_path, "a", names=(*NAMES, "model.onnx"))
+    publish(model, with_more)
+    assert (model / "model.onnx").read_text() == "a"
+    publish(model, files(tmp_path, "b", "other"))
+    assert not (model / "model.onnx").is_symlink()
+    with locked(model):
+        roll_back(model)
+    assert (model / "model.onnx").read_text() == "a"
+
+
+def test_model_of_before_there_was_a_history_gets_its_line(model, tmp_path):
+    publish(model, files(tmp_path, "a", "old"))
+    (model / "history.jsonl").unlink()
+    publish(model, files(tmp_path, "b", "new"))
+    told = [(line["run_id"], line["previous"]) for line in read_history(model)]
+    assert told == [("old", None), ("new", "old")]
+    with locked(model):
+        assert roll_back(model) == ("new", "old")
+
+
+def roll_back_and_die_at(step: int, model) -> None:
+    """Roll back, and be killed before the step of this number."""
+    die_before(step)
+    with locked(model):
+        roll_back(model)
+
+
+def test_kill_at_any_step_of_a_roll_back_leaves_one_model_whole(model, tmp_path):
+    fork, seen = multiprocessing.get_context("fork"), []
+    for step in range(1, 30):
+        publish(model, files(tmp_path, "a", "one"))
+        publish(model, files(tmp_path, "b", "two"))
+        process = fork.Process(target=roll_back_and_die_at, args=(step, model))
+        process.start()
+        process.join()
+        seen.append(published(model)[0])
+        assert published(model) == [seen[-1]] * 3
+        with locked(model):
+            used = release_in_use(read_history(model))
+        assert used == (model / "current").readlink().name
+        if process.exitcode == 0:
+            break
+    assert process.exitcode == 0
+    assert set(seen) == {"a", "b"}
+
+
 def test_same_run_can_publish_again(model, tmp_path):
     publish(model, files(tmp_path, "a"))
     publish(model, files(tmp_path, "b"))
@@ -102,8 +164,8 @@ def test_link_is_switched_and_never_missing(tmp_path, monkeypatch):
     assert (seen, str(path.readlink())) == (["old"], "new")
 
 
-def die_at(step: int, model, made) -> None:
-    """Publish, and be killed before the step of this number."""
+def die_before(step: int) -> None:
+    """Have this process be killed before the step of this number."""
     count = 0
 
     def counted(function):
@@ -122,6 +184,11 @@ def die_at(step: int, model, made) -> None:
     publishing.link = counted(publishing.link)
     publishing.append = counted(publishing.append)
     history.append_line = counted(history.append_line)
+
+
+def die_at(step: int, model, made) -> None:
+    """Publish, and be killed before the step of this number."""
+    die_before(step)
     publish(model, made)
 
 

@@ -14,14 +14,15 @@ TARGET ?=
 ifeq ($(origin NAME),environment)
 NAME :=
 endif
-export SOURCE CSV NAME TARGET
+RUN ?=
+export SOURCE CSV NAME TARGET RUN
 
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run predict up down status logs airflow stage contract smtp-test rotate bench bench-full
+.PHONY: run predict up down status logs airflow stage contract publish rollback smtp-test rotate bench bench-full
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -48,6 +49,12 @@ stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id d
 
 contract: ## draft the data contract of a file on the volume: CSV=data/x.csv (NAME=..., TARGET=...)
 	@scripts/contract.sh
+
+publish: ## publish the model of a finished run by hand: RUN=<run id>
+	@scripts/publish.sh
+
+rollback: ## publish again what was published before the model in use
+	@scripts/rollback.sh
 
 smtp-test: ## send a mail through the server that .env names, and say what it answered
 	@scripts/smtp-test.sh $(ARGS)

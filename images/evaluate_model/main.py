@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from sklearn import metrics
 
+from evaluate_model.challenge import challenge
 from evaluate_model.evidence import gather_evidence
 from evaluate_model.figures import draw_figures
 from evaluate_model.intervals import find_share
@@ -23,7 +24,7 @@ def run(run: Run) -> dict[str, Any]:
     """Write ``metrics.json`` and ``figures/``; a model that misses the gate ends in 80."""
     *features, target = run.columns("test.parquet")
     # Only build_model of this very run writes this file, and its sha256 was checked.
-    model = pickle.loads(run.input("logistic_regression_model.pkl").read_bytes())
+    model = pickle.loads(run.input("build_model/logistic_regression_model.pkl").read_bytes())
     with (
         pq.ParquetFile(run.input("train.parquet")) as train,
         pq.ParquetFile(run.input("test.parquet")) as test,
@@ -42,7 +43,10 @@ def run(run: Run) -> dict[str, Any]:
 
     run.progress(0.8, "drawing the figures")
     draw_figures(**curves, measured=measured, weights=weights, output=run.output)
-    run.metrics = {"rows": measured["test_rows"], **measured}
+    run.progress(0.9, "comparing with the published model")
+    challenged = challenge(run, model)
+    challenged["warnings"] = [*measured.get("warnings", []), *challenged["warnings"]]
+    run.metrics = {"rows": measured["test_rows"], **measured, **challenged}
     if not measured["gate"]["passed"]:
         raise StageError(80, "; ".join(measured["gate"]["reasons"]))
     return run.metrics

@@ -42,6 +42,16 @@ def predict(probability: np.ndarray) -> np.ndarray:
     return (probability > 0.5).astype(np.int8)
 
 
+def row_losses(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Return the rows' log losses, whose mean is the metric; all arrays have shape (rows,).
+
+    As in scikit-learn no probability counts as less than what a float can tell from 0.
+    """
+    of_truth = np.where(truth == 1, probability, 1 - probability)
+    losses: np.ndarray = -np.log(np.clip(of_truth, np.finfo(float).eps, 1))
+    return losses
+
+
 def score(model: Pipeline, table: pq.ParquetFile, features: list[str], target: str) -> Scores:
     """Score all rows of a table.
 

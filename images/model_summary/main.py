@@ -1,12 +1,16 @@
-"""Write the summary of the run and publish its model."""
+"""Write the summary of the run, and publish its model unless it is worse than the published one."""
 
+from pathlib import Path
 from typing import Any
 
-from model_summary.publish import publish
+from model_summary.decide import decide
+from model_summary.history import append
+from model_summary.publish import locked, publish, published_summary
 from model_summary.text import write_summary
 from stage import Run, describe_file, run_script, timestamp
 
 MODEL = "logistic_regression_model.pkl"
+SUMMARIES = ("model_summary.txt", "model_summary.json")
 WARNING_STAGES = (
     *("load_data", "data_preprocessing", "separate_data", "build_model"),
     "evaluate_model",
@@ -14,24 +18,44 @@ WARNING_STAGES = (
 
 
 def run(run: Run) -> dict[str, Any]:
-    """Write ``model_summary.txt`` and ``.json`` and publish both with the model.
+    """Write ``model_summary.txt`` and ``.json``, and publish both with the model, or refuse to.
 
     The model has met the gate: the metrics of one that has not are refused as an input, because
-    evaluate_model did not succeed.
+    evaluate_model did not succeed. To refuse a model is no failure; the summary says why.
     """
-    summary = summarise(run)
-    run.write_json("model_summary.json", summary)
-    run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
-
-    files = {MODEL: run.input(MODEL)}
-    files |= {name: run.output(name) for name in ("model_summary.txt", "model_summary.json")}
-    publish(run.volume / "model", run.run_id, files)
+    files = find_files(run)
+    summary, model = summarise(run, files), run.volume / "model"
+    with locked(model):
+        former = published_summary(model)
+        rule, sha256 = run.parameters["publish"], summary["model"]["sha256"]
+        accepted, comparison = decide(summary["comparison"], rule, former, sha256)
+        gate = explain(summary["metrics"])
+        summary["published"] = accepted
+        summary["reason"] = "; ".join(
+            filter(None, [gate, comparison] if accepted else [comparison])
+        )
+        run.write_json("model_summary.json", summary)
+        run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
+        if accepted:
+            publish(model, files | {name: run.output(name) for name in SUMMARIES})
+        else:
+            append(model, "refused", summary, previous=former.get("run_id"))
     keys = ("published", "reason", "train_score", "test_score")
-    return {key: summary[key] for key in keys}
+    verdict = summary["comparison"]["verdict"]
+    return {key: summary[key] for key in keys} | {"verdict": verdict}
 
 
-def summarise(run: Run) -> dict[str, Any]:
-    """Return the content of ``model_summary.json``."""
+def find_files(run: Run) -> dict[str, Path]:
+    """Return what is published beside the summaries: the inputs that ``publishes`` names."""
+    files = {}
+    for name in (Path(path).name for path in run.contract.publishes):
+        if any(declared.endswith(f"/{name}") for declared in run.inputs):
+            files[name] = run.input(f"/{name}")
+    return files
+
+
+def summarise(run: Run, files: dict[str, Path]) -> dict[str, Any]:
+    """Return the content of ``model_summary.json`` but for the decision; ``files`` by name."""
     opened = run.read_json("start_pipeline/run.json")
     loaded = run.read_json("load_data/report.json")["metrics"]
     separated = run.read_json("separate_data/report.json")
@@ -51,7 +75,9 @@ def summarise(run: Run) -> dict[str, Any]:
         "target": opened["target"],
         "rows": loaded["rows"],
         "rows_dropped": loaded["rows_dropped"],
+        "contract": {"columns": describe_columns(opened)},
         "split": describe_split(opened, separated["metrics"]),
+        "parts": describe_parts(separated),
         "train_rows": metrics["train_rows"],
         "test_rows": metrics["test_rows"],
         "train_classes": separated["metrics"]["train_classes"],
@@ -59,11 +85,29 @@ def summarise(run: Run) -> dict[str, Any]:
         "train_score": metrics["train_accuracy"],
         "test_score": metrics["accuracy"],
         "metrics": metrics,
-        "published": True,
-        "reason": explain(metrics),
+        "comparison": run.read_json("comparison.json"),
+        "drift": run.read_json("drift.json"),
         "warnings": gather_warnings(run),
         "model": describe_file(run.input(MODEL), run.volume),
+        "files": {name: describe_published(path) for name, path in files.items()},
     }
+
+
+def describe_published(path: Path) -> dict[str, Any]:
+    """Return a file's size in bytes and its sha256."""
+    told = describe_file(path, path.parent)
+    return {key: told[key] for key in ("bytes", "sha256")}
+
+
+def describe_columns(opened: dict[str, Any]) -> dict[str, Any]:
+    """Return the data contract's rules for the features and the target."""
+    columns = opened["contract"]["columns"]
+    return {name: columns[name] for name in (*opened["features"], opened["target"])}
+
+
+def describe_parts(separated: dict[str, Any]) -> dict[str, str]:
+    """Return the sha256 of the training and the test rows, by which a later run knows them."""
+    return {Path(entry["path"]).stem: entry["sha256"] for entry in separated["outputs"]}
 
 
 def describe_split(opened: dict[str, Any], separated: dict[str, Any]) -> dict[str, Any]:

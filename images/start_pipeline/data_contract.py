@@ -119,6 +119,9 @@ def read_contract(path: Path, name: str) -> dict[str, Any]:
     check_path(file, contract["path"])
     if not is_finite(contract["max_dropped_share"]):
         file.refuse(("max_dropped_share",), "max_dropped_share must be a finite number")
+    for key, value in contract["drift"].items():
+        if not is_finite(value):
+            file.refuse(("drift", key), f"drift: {key} must be a finite number")
     for column, rules in contract["columns"].items():
         check_column(file, column, rules)
     check_roles(file, contract["columns"])
@@ -171,7 +174,9 @@ def describe(error: fastjsonschema.JsonSchemaValueException, table: Key) -> tupl
     rule, value, limit = error.rule, error.value, error.rule_definition
     if rule == "additionalProperties":
         unknown = next(key for key in value if key not in error.definition["properties"])
-        return (unknown,), describe_unknown(unknown, value, list(error.definition["properties"]))
+        return (*error.path[1:], unknown), describe_unknown(
+            unknown, value, list(error.definition["properties"])
+        )
     if rule == "required":
         key = next(key for key in limit if key not in value)
         return (key,), describe_missing(key)

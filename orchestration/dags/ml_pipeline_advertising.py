@@ -4,7 +4,8 @@
 Each stage is a container that reads and writes the shared volume; Airflow decides when it runs.
 Trigger it with the form: every parameter is explained there and checked before the run starts.
 
-* A run is green when its model is published and the mail is sent.
+* A run is green when its model is published, or is refused as it is worse than the published one,
+  and the mail is sent.
 * A run is red when a stage failed. Its mail, its log and its page in the monitor say why.
 """
 
@@ -65,7 +66,10 @@ with DAG(
     success_email = MailOperator(
         task_id="success_email",
         to="{{ var.value.tosend }}",
-        subject="[ad-click] model published: {{ run_id }}",
+        subject=(
+            "[ad-click] model {{ 'published' if ti.xcom_pull(task_ids='model_summary')['metrics']"
+            "['published'] else 'not published' }}: {{ run_id }}"
+        ),
         html_content="email/success.html",
         text_content="email/success.txt",
     )

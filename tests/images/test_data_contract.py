@@ -82,6 +82,7 @@ def test_defaults_are_filled_in(read):
         "missing_values": [""],
         "max_dropped_share": 0,
         "duplicates": "keep",
+        "drift": {"psi": 0.2, "p_value": 0.001},
         "columns": {
             "Time on Site": {
                 "type": "number",
@@ -117,6 +118,11 @@ duplicates = "refuse"
         "encode": "hashing",
     }
     assert contract["columns"]["When"]["missing"] == "drop"
+
+
+def test_limits_of_drift_that_are_not_said_have_their_defaults(read):
+    contract = read(GOOD + "\n[drift]\npsi = 0.5\n")
+    assert contract["drift"] == {"psi": 0.5, "p_value": 0.001}
 
 
 def test_bundled_contract_has_the_five_features_and_the_target(data_volume):
@@ -362,6 +368,17 @@ columns.Clicked.allowed = [0, 1]
         ),
         ("path", "max_dropped_share = 2\npath", "1: max_dropped_share must be at most 1"),
         ("path", "max_dropped_share = -0.1\npath", "1: max_dropped_share must be at least 0"),
+        ("[columns", "[drift]\npsi = -1\n[columns", "3: a value of drift must be at least 0"),
+        (
+            "[columns",
+            "[drift]\np_value = nan\n[columns",
+            "4: drift: p_value must be a finite number",
+        ),
+        (
+            "[columns",
+            "[drift]\nps = 1\n[columns",
+            "4: unknown key 'ps'; did you mean 'psi'?",
+        ),
         ("path", "max_dropped_share = nan\npath", "1: max_dropped_share must be a finite number"),
         ("path", 'duplicates = "dropp"\npath', "keep, drop, refuse; did you mean 'drop'?"),
         # the path

@@ -21,6 +21,7 @@ FIGURES = (
     *("calibration_curve", "coefficients", "confusion_matrix"),
     *("precision_recall_curve", "roc_curve"),
 )
+COMPARED = ("comparison.json", "drift.json")
 LIMITS = {"min_accuracy": 0.9, "min_roc_auc": 0.5}
 GOOD = {
     "accuracy": 0.95,
@@ -342,7 +343,10 @@ def test_figures_are_drawn_for_each_scaler(finished, scaler):
 
 def test_report_holds_the_numbers_of_the_metrics_file(whole_run):
     metrics = whole_run.read("evaluate_model/metrics.json")
-    assert whole_run.report("evaluate_model")["metrics"] == {"rows": 300, **metrics}
+    reported = whole_run.report("evaluate_model")["metrics"]
+    assert {name: reported[name] for name in metrics} == metrics
+    assert (reported["rows"], reported["drifted"], reported["warnings"]) == (300, False, [])
+    assert reported["comparison"] == whole_run.read("evaluate_model/comparison.json")
     assert list(metrics) == [
         *("accuracy", "roc_auc", "average_precision", "log_loss", "baseline_log_loss"),
         *("brier_score", "precision", "recall", "f1"),
@@ -357,7 +361,7 @@ def test_missed_gate_exits_80_and_keeps_metrics_and_figures(finished):
     ended = finished.run("evaluate_model", "--min-accuracy", "0.999")
     assert (ended.code, ended.summary["error"]["cause"]) == (80, "quality gate missed")
     assert ended.message == "accuracy 0.9633 is below min_accuracy 0.999"
-    assert len(finished.files("evaluate_model")) == 12
+    assert len(finished.files("evaluate_model")) == 15
     assert finished.read("evaluate_model/metrics.json")["gate"] == {
         "min_accuracy": 0.999,
         "min_roc_auc": 0.5,
@@ -406,7 +410,8 @@ def test_same_inputs_give_the_same_bytes(whole_run, finished):
     stages = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
     for name in stages:
         assert finished.run(name).code == 0
-        for file in set(whole_run.files(name)) - {"report.json"}:
+        # What is published meanwhile is compared with.
+        for file in set(whole_run.files(name)) - {"report.json", *COMPARED}:
             before = whole_run.folder(f"{name}/{file}").read_bytes()
             assert finished.folder(f"{name}/{file}").read_bytes() == before, file
 
@@ -415,7 +420,11 @@ def test_reports_outputs_are_the_same_for_another_run_id(whole_run, finished):
     finished.run_chain("evaluate_model", run_id="again")
     for name in ("separate_data", "build_model", "evaluate_model"):
         hashes = [
-            [out["sha256"] for out in json.loads(text)["outputs"]]
+            [
+                out["sha256"]
+                for out in json.loads(text)["outputs"]
+                if not out["path"].endswith(COMPARED)
+            ]
             for text in (
                 whole_run.folder(f"{name}/report.json").read_text(),
                 finished.folder(f"{name}/report.json", "again").read_text(),

@@ -11,8 +11,10 @@ import re
 
 import pytest
 
+from model_summary import history
 from model_summary import publish as publishing
-from model_summary.publish import link, publish
+from model_summary.history import read_history, release_in_use
+from model_summary.publish import link, locked, roll_back
 from model_summary.text import (
     align,
     describe_calibration,
@@ -31,15 +33,23 @@ def model(tmp_path):
     return tmp_path / "model"
 
 
-def files(folder, text: str, names=NAMES):
+def files(folder, text: str, run_id: str = "demo", names=NAMES):
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / f"{text} {name}").write_text(text)
+    summary = {"run_id": run_id, "text": text, "model": {"sha256": text}, "reason": "why not"}
+    (folder / f"{text} model_summary.json").write_text(json.dumps(summary))
     return {name: folder / f"{text} {name}" for name in names}
 
 
+def publish(model, made):
+    with locked(model):
+        return publishing.publish(model, made)
+
+
 def published(model) -> list[str]:
-    return [(model / name).read_text() for name in NAMES]
+    texts = [(model / name).read_text() for name in NAMES]
+    return [*texts[:2], json.loads(texts[2])["text"]]
 
 
 def hidden(model) -> list[str]:
@@ -47,7 +57,7 @@ def hidden(model) -> list[str]:
 
 
 def test_published_files_are_fixed_links_to_the_current_release(model, tmp_path):
-    release = publish(model, "demo", files(tmp_path, "a"))
+    release = publish(model, files(tmp_path, "a"))
     assert release.parent == model / "releases"
     assert release.name.startswith("demo~")
     assert str((model / "current").readlink()) == f"releases/{release.name}"
@@ -56,27 +66,89 @@ def test_published_files_are_fixed_links_to_the_current_release(model, tmp_path)
 
 
 def test_new_release_replaces_the_old_one_whole(model, tmp_path):
-    publish(model, "one", files(tmp_path, "a"))
-    release = publish(model, "two", files(tmp_path, "b"))
+    publish(model, files(tmp_path, "a", "one"))
+    release = publish(model, files(tmp_path, "b", "two"))
     assert published(model) == ["b", "b", "b"]
-    assert list((model / "releases").iterdir()) == [release]
+    assert str((model / "current").readlink()) == f"releases/{release.name}"
     assert hidden(model) == [".lock"]
 
 
+def test_newest_ten_releases_are_kept_and_the_one_in_use_before(model, tmp_path):
+    first = publish(model, files(tmp_path, "first", "first"))
+    for number in range(12):
+        publish(model, files(tmp_path, str(number), str(number)))
+    kept = sorted(path.name.partition("~")[0] for path in (model / "releases").iterdir())
+    assert kept == sorted(map(str, range(2, 12)))
+    assert not first.exists()
+    oldest = next((model / "releases").glob("2~*"))
+    publishing.use(model, oldest.name)
+    publish(model, files(tmp_path, "13", "13"))
+    assert published(model)[0] == "13"
+    with locked(model):
+        assert roll_back(model) == ("13", "2")  # the eleventh of the kept ones
+
+
+def test_link_to_a_file_that_the_model_in_use_has_not_is_removed(model, tmp_path):
+    with_more = files(tmp_path, "a", names=(*NAMES, "model.onnx"))
+    publish(model, with_more)
+    assert (model / "model.onnx").read_text() == "a"
+    publish(model, files(tmp_path, "b", "other"))
+    assert not (model / "model.onnx").is_symlink()
+    with locked(model):
+        roll_back(model)
+    assert (model / "model.onnx").read_text() == "a"
+
+
+def test_model_of_before_there_was_a_history_gets_its_line(model, tmp_path):
+    publish(model, files(tmp_path, "a", "old"))
+    (model / "history.jsonl").unlink()
+    publish(model, files(tmp_path, "b", "new"))
+    told = [(line["run_id"], line["previous"]) for line in read_history(model)]
+    assert told == [("old", None), ("new", "old")]
+    with locked(model):
+        assert roll_back(model) == ("new", "old")
+
+
+def roll_back_and_die_at(step: int, model) -> None:
+    """Roll back, and be killed before the step of this number."""
+    die_before(step)
+    with locked(model):
+        roll_back(model)
+
+
+def test_kill_at_any_step_of_a_roll_back_leaves_one_model_whole(model, tmp_path):
+    fork, seen = multiprocessing.get_context("fork"), []
+    for step in range(1, 30):
+        publish(model, files(tmp_path, "a", "one"))
+        publish(model, files(tmp_path, "b", "two"))
+        process = fork.Process(target=roll_back_and_die_at, args=(step, model))
+        process.start()
+        process.join()
+        seen.append(published(model)[0])
+        assert published(model) == [seen[-1]] * 3
+        with locked(model):
+            used = release_in_use(read_history(model))
+        assert used == (model / "current").readlink().name
+        if process.exitcode == 0:
+            break
+    assert process.exitcode == 0
+    assert set(seen) == {"a", "b"}
+
+
 def test_same_run_can_publish_again(model, tmp_path):
-    publish(model, "demo", files(tmp_path, "a"))
-    publish(model, "demo", files(tmp_path, "b"))
+    publish(model, files(tmp_path, "a"))
+    publish(model, files(tmp_path, "b"))
     assert published(model) == ["b", "b", "b"]
 
 
 def test_release_can_be_read_by_others(model, tmp_path):
-    assert publish(model, "demo", files(tmp_path, "a")).stat().st_mode & 0o777 == 0o755
+    assert publish(model, files(tmp_path, "a")).stat().st_mode & 0o777 == 0o755
 
 
 def test_plain_file_in_the_links_place_is_replaced(model, tmp_path):
     model.mkdir()
     (model / NAMES[0]).write_text("by hand")
-    publish(model, "demo", files(tmp_path, "a"))
+    publish(model, files(tmp_path, "a"))
     assert published(model) == ["a", "a", "a"]
 
 
@@ -92,8 +164,8 @@ def test_link_is_switched_and_never_missing(tmp_path, monkeypatch):
     assert (seen, str(path.readlink())) == (["old"], "new")
 
 
-def die_at(step: int, model, made) -> None:
-    """Publish, and be killed before the step of this number."""
+def die_before(step: int) -> None:
+    """Have this process be killed before the step of this number."""
     count = 0
 
     def counted(function):
@@ -110,12 +182,19 @@ def die_at(step: int, model, made) -> None:
     publishing.shutil.rmtree = counted(publishing.shutil.rmtree)
     publishing.flush = counted(publishing.flush)
     publishing.link = counted(publishing.link)
-    publish(model, "two", made)
+    publishing.append = counted(publishing.append)
+    history.append_line = counted(history.append_line)
+
+
+def die_at(step: int, model, made) -> None:
+    """Publish, and be killed before the step of this number."""
+    die_before(step)
+    publish(model, made)
 
 
 def test_kill_at_any_step_leaves_the_old_model_or_the_new(model, tmp_path):
-    publish(model, "one", files(tmp_path, "a"))
-    made, fork, seen = files(tmp_path, "b"), multiprocessing.get_context("fork"), []
+    publish(model, files(tmp_path, "a", "one"))
+    made, fork, seen = files(tmp_path, "b", "two"), multiprocessing.get_context("fork"), []
     for step in range(1, 30):
         process = fork.Process(target=die_at, args=(step, model, made))
         process.start()
@@ -127,18 +206,21 @@ def test_kill_at_any_step_leaves_the_old_model_or_the_new(model, tmp_path):
     assert process.exitcode == 0
     assert seen == sorted(seen)
     assert set(seen) == {"a", "b"}
-    assert len(list((model / "releases").iterdir())) == 1
+    assert hidden(model) == [".lock"]
+    used = [line["release"] for line in read_history(model)]
+    assert used[-1] == (model / "current").readlink().name
+    assert {path.name for path in (model / "releases").iterdir()} <= set(used)
 
 
-def publish_often(model, made, run_id) -> None:
+def publish_often(model, made) -> None:
     for _ in range(20):
-        publish(model, run_id, made)
+        publish(model, made)
 
 
 def test_two_processes_that_publish_at_once_leave_one_whole_model(model, tmp_path):
     fork = multiprocessing.get_context("fork")
     processes = [
-        fork.Process(target=publish_often, args=(model, files(tmp_path, text), f"run-{text}"))
+        fork.Process(target=publish_often, args=(model, files(tmp_path, text, f"run-{text}")))
         for text in ("a", "b")
     ]
     for process in processes:
@@ -147,7 +229,8 @@ def test_two_processes_that_publish_at_once_leave_one_whole_model(model, tmp_pat
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     assert published(model) in (["a"] * 3, ["b"] * 3)
-    assert len(list((model / "releases").iterdir())) == 1
+    assert len(list((model / "releases").iterdir())) == 10
+    assert len(read_history(model)) == 40
 
 
 # The text

@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = (
-    "AIRFLOW_PORT=8080\nMONITOR_PORT=5000\nAIRFLOW_ADMIN_USER=admin\nAIRFLOW_ADMIN_PASSWORD=a\n"
-)
+SETTINGS = "AIRFLOW_PORT=8080\nMONITOR_PORT=5000\nPREDICTOR_PORT=5002\nAIRFLOW_ADMIN_USER=admin\nAIRFLOW_ADMIN_PASSWORD=a\n"
 SOURCED = 'source scripts/settings.sh; source scripts/compose.sh; load_settings "$ENV_FILE"; '
 CLOSED = "no login, reachable from this machine only; MONITOR_PASSWORD in {} opens it"
 

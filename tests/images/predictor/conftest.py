@@ -9,6 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import time
 import tomllib
 import urllib.error
 import urllib.request
@@ -209,7 +210,7 @@ def server(published: Publisher) -> Iterator[Server]:
             server.ask("/live")
             break
         except OSError:
-            continue
+            time.sleep(0.1)
     yield server
     process.terminate()
     assert process.wait(30) == 0

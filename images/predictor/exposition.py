@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
-    REGISTRY,
     CollectorRegistry,
     Counter,
     Histogram,
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from .current import current_watch
 
+METRICS = CollectorRegistry()
 REQUESTS = Counter(
-    "ad_click_predictor_requests", "Requests for predictions by HTTP status", ["status"]
+    "ad_click_predictor_requests",
+    "Requests for predictions by HTTP status",
+    ["status"],
+    registry=METRICS,
 )
 SECONDS = Histogram(
     "ad_click_predictor_request_seconds",
     "Time from a request's arrival in the application to its answer",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
+    registry=METRICS,
 )
-PREDICTED_ROWS = Counter("ad_click_predictor_rows", "Rows that were given a probability")
+PREDICTED_ROWS = Counter(
+    "ad_click_predictor_rows", "Rows that were given a probability", registry=METRICS
+)
 PREDICT = "/v1/predict"
 
 blueprint = Blueprint("exposition", __name__)
@@ -52,26 +56,15 @@ def init_app(app: Flask) -> None:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Return the metrics in Prometheus' text format, of all processes together."""
-    registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        own: list[Metric] = []
-    else:
-        own = [m for m in REGISTRY.collect() if m.name.startswith("ad_click_")]
-    registry.register(ModelCollector(own))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    """Return the metrics in Prometheus' text format."""
+    return Response(generate_latest(METRICS), content_type=CONTENT_TYPE_LATEST)
 
 
 class ModelCollector(Collector):
-    """Tells what the process that is asked knows of the model."""
-
-    def __init__(self, counted: list[Metric]) -> None:
-        self.counted = counted
+    """Tells of the model of the app that is asked."""
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
-        yield from self.counted
         watch = current_watch()
         state = watch.state
         yield GaugeMetricFamily(
@@ -97,3 +90,6 @@ class ModelCollector(Collector):
             )
             info.add_metric([state.model.run_id, state.model.file], state.since.timestamp())
             yield info
+
+
+METRICS.register(ModelCollector())

@@ -193,19 +193,24 @@ class Server:
 
 
 @pytest.fixture
-def server(published: Publisher) -> Iterator[Server]:
-    """The predictor served as its image serves it, on a volume without a model."""
+def server(published: Publisher, tmp_path: Path) -> Iterator[Server]:
+    """The predictor served as its image serves it, on a volume without a model.
+
+    It ends well, its worker too, and has met no error of its own.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     gunicorn = [str(Path(sys.executable).parent / "gunicorn"), "--config", str(CONFIG)]
-    process = subprocess.Popen(
-        [*gunicorn, f"--bind=127.0.0.1:{port}", "predictor:create_app()"],
-        env={**os.environ, "SHARED_VOLUME": str(published.volume)},
-        stderr=subprocess.DEVNULL,
-    )
+    log = tmp_path / "gunicorn.log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [*gunicorn, f"--bind=127.0.0.1:{port}", "predictor:create_app()"],
+            env={**os.environ, "SHARED_VOLUME": str(published.volume)},
+            stderr=errors,
+        )
     server = Server(port, process)
     while True:
-        assert process.poll() is None, "gunicorn ended"
+        assert process.poll() is None, log.read_text()
         try:
             server.ask("/live")
             break
@@ -213,4 +218,6 @@ def server(published: Publisher) -> Iterator[Server]:
             time.sleep(0.1)
     yield server
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
+    said = log.read_text()
+    assert not [word for word in ("Traceback", "SIGABRT", "SIGKILL") if word in said], said

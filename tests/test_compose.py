@@ -260,7 +260,10 @@ for host, port in (
 
 @pytest.mark.stack
 def test_predictor_answers_the_monitor_and_reaches_no_other_service(stack: Any):
-    ask = "import os, urllib.request as u; print(u.urlopen(os.environ['PREDICTOR_URL'] + '/live').status)"
+    ask = """
+import os, urllib.request
+print(urllib.request.urlopen(os.environ["PREDICTOR_URL"] + "/live").status)
+"""
     command = ["docker", "exec", stack.service("monitor"), "python3", "-c", ask]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "200"

@@ -45,7 +45,7 @@ target "stage" {
 target "service" {
   inherits   = ["common"]
   name       = service
-  matrix     = { service = ["mailbox", "monitor"] }
+  matrix     = { service = ["mailbox", "monitor", "predictor"] }
   dockerfile = "images/${service}/Dockerfile"
   tags       = ["localhost/ad-click/${service}:${IMAGE_TAG}"]
 }

@@ -3,6 +3,7 @@
 # bench-full: all, in the large ones. ARGS="monitor" measures one case, ARGS="monitor --repeats 9" with more certainty.
 #   pipeline       the DAG beside the plain containers, on the running stack
 #   monitor        the monitor's image alone
+#   predictor      the predictor's image alone, beside MLflow's scoring server
 #   data           the stages on large files, beside polars and pandas, in containers of their own
 #   orchestrators  the same containers by other orchestrators, beside the running stack
 #   waterfall      where the time of a run goes, on the running stack
@@ -17,7 +18,7 @@ if [ "${1:-}" = --full ]; then
     shift
 fi
 quick_cases=(pipeline waterfall idle quick_monitor data)
-full_cases=(pipeline waterfall idle monitor data orchestrators)
+full_cases=(pipeline waterfall idle monitor predictor data orchestrators)
 
 measure_pipeline() {
     need_stack
@@ -27,6 +28,11 @@ measure_pipeline() {
 measure_monitor() {
     need_image monitor
     .venv/bin/python3 benchmarks/measure_monitor.py "$@"
+}
+
+measure_predictor() {
+    need_image predictor
+    .venv/bin/python3 benchmarks/measure_predictor.py "$@"
 }
 
 measure_data() {

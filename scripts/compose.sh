@@ -41,4 +41,5 @@ print_addresses() {
     fi
     say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $password)"
     say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}  ($login)"
+    say "Predictor  http://localhost:${PREDICTOR_PORT:-5002}/v1/predict  (no login; the model that answers: /health)"
 }

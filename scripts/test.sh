@@ -28,10 +28,10 @@ PYTHON
 checkout=$(printf '%s' "$PWD" | cksum | cut -d ' ' -f 1)
 export ENV_FILE=.test/.env
 scripts/venv.sh
-read -r airflow_port monitor_port < <(free_ports 2)
+read -r airflow_port monitor_port predictor_port < <(free_ports 3)
 rm -f "$ENV_FILE"
 COMPOSE_PROJECT_NAME=ad-click-test-$checkout IMAGE_TAG=test-$checkout SHARED_VOLUME=./.test/shared_volume \
-    AIRFLOW_PORT=$airflow_port MONITOR_PORT=$monitor_port scripts/env.sh
+    AIRFLOW_PORT=$airflow_port MONITOR_PORT=$monitor_port PREDICTOR_PORT=$predictor_port scripts/env.sh
 scripts/engine.sh
 scripts/base_images.sh
 scripts/images.sh

@@ -44,11 +44,17 @@ check_port() { # name of the setting, address
     [ -n "$own" ] || fail 1 "port $port is taken$(holder "$port"): set $1 in $ENV_FILE to a free port"
 }
 
+check_two_ports() { # names of two settings
+    [ "${!1}" != "${!2}" ] || fail 1 "$1 and $2 are both ${!1} in $ENV_FILE: give them two ports"
+}
+
 check_ports() {
-    [ "$AIRFLOW_PORT" != "$MONITOR_PORT" ] ||
-        fail 1 "AIRFLOW_PORT and MONITOR_PORT are both $AIRFLOW_PORT in $ENV_FILE: give them two ports"
+    check_two_ports AIRFLOW_PORT MONITOR_PORT
+    check_two_ports AIRFLOW_PORT PREDICTOR_PORT
+    check_two_ports MONITOR_PORT PREDICTOR_PORT
     check_port AIRFLOW_PORT "$BIND_ADDRESS"
     check_port MONITOR_PORT "$MONITOR_BIND_ADDRESS"
+    check_port PREDICTOR_PORT "$PREDICTOR_BIND_ADDRESS"
 }
 
 # Prints the services that stand in the way, the one that ended badly before those that are not healthy.

@@ -24,7 +24,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "soak.json"
 SERVICES = ("airflow-scheduler", "airflow-apiserver", "postgres", "docker-proxy", "mailbox",
-            "monitor", "airflow-dag-processor")  # fmt: skip
+            "monitor", "predictor", "airflow-dag-processor")  # fmt: skip
 AT_ONCE = 2
 KEPT_RUNS = 1000  # all: what is told of them at the end is read from their folders
 

@@ -55,6 +55,7 @@ def test_services_are_those_of_the_design():
         "docker-proxy",
         "mailbox",
         "monitor",
+        "predictor",
     }
 
 
@@ -134,10 +135,23 @@ def test_monitor_needs_nothing_of_airflow():
 
 
 def test_monitor_reaches_the_api_and_nothing_else_of_airflow():
-    assert set(SERVICES["monitor"]["networks"]) == {"live", "monitor"}
+    assert set(SERVICES["monitor"]["networks"]) == {"live", "monitor", "predictions"}
     assert members("live") == {"airflow-apiserver", "monitor"}
     assert COMPOSE["networks"]["live"]["internal"] is True
     assert SERVICES["monitor"]["environment"]["AIRFLOW_API_URL"] == "http://airflow-apiserver:8080"
+
+
+def test_predictor_is_reached_by_the_monitor_and_reaches_nothing_else_of_the_stack():
+    assert set(SERVICES["predictor"]["networks"]) == {"predictions", "predictor"}
+    assert members("predictions") == {"monitor", "predictor"}
+    assert members("predictor") == {"predictor"}
+    assert COMPOSE["networks"]["predictions"]["internal"] is True
+    assert SERVICES["monitor"]["environment"]["PREDICTOR_URL"] == "http://predictor:5002"
+    assert "depends_on" not in SERVICES["predictor"]
+
+
+def test_predictor_is_told_no_secret():
+    assert "environment" not in SERVICES["predictor"]
 
 
 def test_airflow_and_the_monitor_know_the_addresses_that_readers_use():
@@ -164,6 +178,8 @@ def test_ports_are_bound_to_the_address_of_the_settings():
         "airflow-apiserver": ["${BIND_ADDRESS:-127.0.0.1}:${AIRFLOW_PORT:-8080}:8080"],
         # So that a plain `docker compose up` never opens a page that has no login.
         "monitor": ["${MONITOR_BIND_ADDRESS:-127.0.0.1}:${MONITOR_PORT:-5000}:5000"],
+        # It has no login, so BIND_ADDRESS alone does not open it.
+        "predictor": ["${PREDICTOR_BIND_ADDRESS:-127.0.0.1}:${PREDICTOR_PORT:-5002}:5002"],
     }
 
 
@@ -178,6 +194,7 @@ def test_shared_volume_is_mounted_where_it_is_used_and_no_wider():
     assert binds == {
         ("airflow-scheduler", volume, "/shared_volume", False),
         ("monitor", volume, "/shared_volume", True),
+        ("predictor", volume, "/shared_volume", True),
         ("mailbox", f"{volume}/mailbox", "/mailbox", False),
     }
 
@@ -239,6 +256,28 @@ for host, port in (
     command = ["docker", "exec", monitor, "python3", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["airflow-apiserver"]
+
+
+@pytest.mark.stack
+def test_predictor_answers_the_monitor_and_reaches_no_other_service(stack: Any):
+    ask = """
+import os, urllib.request
+print(urllib.request.urlopen(os.environ["PREDICTOR_URL"] + "/live").status)
+"""
+    command = ["docker", "exec", stack.service("monitor"), "python3", "-c", ask]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "200"
+    program = """
+import socket
+for host in ("airflow-apiserver", "postgres", "docker-proxy", "mailbox"):
+    try:
+        print(host, socket.gethostbyname(host))
+    except OSError:
+        pass
+"""
+    command = ["docker", "exec", stack.service("predictor"), "python3", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
 
 
 @pytest.mark.stack

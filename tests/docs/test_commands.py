@@ -64,6 +64,7 @@ def adapt(text: str, settings: dict[str, str], scratch: Path) -> str:
     text = re.sub(r"(?<= )\.env\b", env_file, text)
     text = re.sub(r"(localhost/ad-click/\w+)(?=[ \n])", rf"\1:{settings['IMAGE_TAG']}", text)
     text = text.replace(":5000", f":{settings['MONITOR_PORT']}")
+    text = text.replace(":5002", f":{settings['PREDICTOR_PORT']}")
     text = text.replace(":8080", f":{settings['AIRFLOW_PORT']}")
     return text.replace("/tmp/ad-click", f"{scratch}/ad-click")
 

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.stack]
 WATCHDOG = "flask_api_monitoring"
 SERVER = Path(__file__).with_name("secrets_mail_server.py")
 AIRFLOW = ("airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor")
-SERVICES = (*AIRFLOW, "postgres", "docker-proxy", "mailbox", "monitor")
+SERVICES = (*AIRFLOW, "postgres", "docker-proxy", "mailbox", "monitor", "predictor")
 # Those that say something only when something is wrong.
 QUIET = ("airflow-scheduler", "docker-proxy", "mailbox")
 STAGES = {path.parent.name for path in ROOT.glob("images/*/stage.toml")}

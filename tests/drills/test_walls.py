@@ -29,6 +29,7 @@ SERVICES = (
     "mailbox",
     "monitor",
     "postgres",
+    "predictor",
 )
 NO_CAPABILITY = "0" * 16
 

@@ -286,7 +286,7 @@ def test_memory_limit_ends_a_stage_that_needs_more(images, chain) -> None:
     assert done.returncode == 137
 
 
-@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox"])
+@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox", "predictor"])
 def test_image_runs_as_nobody_special_and_holds_no_build_tools(word, images) -> None:
     assert images.inspect(word)["Config"]["User"] == f"{images.user[0]}:{images.user[1]}"
     script = "for tool in gcc cc uv pip pip3 git make; do command -v $tool; done; id -u"
@@ -296,7 +296,7 @@ def test_image_runs_as_nobody_special_and_holds_no_build_tools(word, images) -> 
     assert tests.stdout == ""
 
 
-@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox"])
+@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox", "predictor"])
 def test_image_keeps_no_cache_and_has_its_bytecode(word, images) -> None:
     script = "find / -xdev -path '*/.cache/*' -type f 2>/dev/null | head -n 3"
     assert images.shell(word, script).stdout == ""
@@ -308,7 +308,9 @@ def test_image_keeps_no_cache_and_has_its_bytecode(word, images) -> None:
     assert images.shell(word, missing).stdout == ""
 
 
-@pytest.mark.parametrize("word", [*ALL_STAGES, "monitor", "mailbox", "airflow", "docker-proxy"])
+@pytest.mark.parametrize(
+    "word", [*ALL_STAGES, "monitor", "mailbox", "predictor", "airflow", "docker-proxy"]
+)
 def test_image_has_its_labels(word, images) -> None:
     labels = images.inspect(word)["Config"]["Labels"]
     for name in ("title", "version", "revision", "licenses"):

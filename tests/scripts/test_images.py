@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.parent.name for path in ROOT.glob("images/*/stage.toml"))
-OWN = [*STAGES, "mailbox", "monitor"]
+OWN = [*STAGES, "mailbox", "monitor", "predictor"]
 
 pytestmark = pytest.mark.image
 

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (
-    "AIRFLOW_PORT=8080\nMONITOR_PORT=5000\nAIRFLOW_ADMIN_USER=admin\nAIRFLOW_ADMIN_PASSWORD=a\n"
+    "AIRFLOW_PORT=8080\nMONITOR_PORT=5000\nPREDICTOR_PORT=5002\n"
+    "AIRFLOW_ADMIN_USER=admin\nAIRFLOW_ADMIN_PASSWORD=a\n"
 )
 SOURCED = 'source scripts/settings.sh; source scripts/compose.sh; load_settings "$ENV_FILE"; '
 CLOSED = "no login, reachable from this machine only; MONITOR_PASSWORD in {} opens it"
@@ -77,3 +78,8 @@ def test_password_of_the_monitor_is_shown_on_a_terminal_only(bash, tmp_path):
     shown = bash("print_addresses", password, terminal=True)
     said = "Monitor  http://localhost:5000  (login with the password pass$word # of 2)"
     assert said in shown.splitlines()
+
+
+def test_predictor_is_said_where_it_is_asked_and_that_it_has_no_login(bash):
+    said = "http://localhost:5002/v1/predict  (no login; the model that answers: /health)"
+    assert f"Predictor  {said}" in bash("print_addresses").splitlines()

@@ -31,9 +31,9 @@ def up(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("setting", ["AIRFLOW_PORT", "MONITOR_PORT"])
+@pytest.mark.parametrize("setting", ["AIRFLOW_PORT", "MONITOR_PORT", "PREDICTOR_PORT"])
 def test_taken_port_is_named_with_its_setting(tmp_path, taken_port, setting) -> None:
-    free = {"AIRFLOW_PORT": 28765, "MONITOR_PORT": 28766}
+    free = {"AIRFLOW_PORT": 28765, "MONITOR_PORT": 28766, "PREDICTOR_PORT": 28767}
     done = up(tmp_path, **free | {setting: taken_port})
     assert done.returncode != 0
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
@@ -48,10 +48,12 @@ def test_port_of_a_monitor_without_a_password_is_looked_for_on_this_machine(
     assert f"error: port {taken_port} is taken" in done.stderr
 
 
-def test_one_port_for_both_pages_is_refused(tmp_path) -> None:
+def test_one_port_for_two_services_is_refused(tmp_path) -> None:
     done = up(tmp_path, AIRFLOW_PORT=28765, MONITOR_PORT=28765)
     assert done.returncode != 0
     assert "AIRFLOW_PORT and MONITOR_PORT are both 28765" in done.stderr
+    done = up(tmp_path, AIRFLOW_PORT=28764, MONITOR_PORT=28765, PREDICTOR_PORT=28765)
+    assert "MONITOR_PORT and PREDICTOR_PORT are both 28765" in done.stderr
 
 
 def test_folder_that_is_no_shared_volume_is_refused(tmp_path) -> None:

@@ -1,0 +1,41 @@
+# ruff: noqa: N999 (the name is gunicorn's)
+"""gunicorn's settings for the predictor; GUNICORN_CMD_ARGS stands above them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+# The package is found from any working folder, in the image (/app) and in a checkout (images/).
+pythonpath = str(Path(__file__).resolve().parent.parent)
+sys.path.insert(0, pythonpath)
+
+# Inside the container every address; what the host opens is the compose file's decision.
+bind = "0.0.0.0:5002"
+
+# One process: a request is some 0.2 ms of Python, and two processes that count together in files
+# for Prometheus spend as much again on that. They would also answer by two models for a second.
+# Threads hold connections open between requests and let a short request pass a long one.
+workers = 1
+worker_class = "gthread"
+threads = 4
+keepalive = 75
+
+# Not before a fork: ONNX Runtime starts a thread when it is imported, which a fork would not take
+# along, and a worker that waits for it at its end is aborted.
+preload_app = False
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# `docker stop` kills after 10 s: end before.
+timeout = 30
+graceful_timeout = 5
+control_socket_disable = True
+
+errorlog = "-"
+accesslog = None
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the model, and start the thread that looks for the next one."""
+    from predictor import start_watch
+
+    start_watch(worker.wsgi)

@@ -10,18 +10,19 @@ STAGE ?=
 SOURCE ?=
 CSV ?=
 TARGET ?=
+RUN ?=
 # WSL names the machine so.
 ifeq ($(origin NAME),environment)
 NAME :=
 endif
-export SOURCE CSV NAME TARGET
+export SOURCE CSV NAME TARGET RUN
 
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run up down status logs airflow stage contract smtp-test rotate bench bench-full
+.PHONY: run up down status logs airflow stage contract verify smtp-test rotate bench bench-full
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -45,6 +46,9 @@ stage: ## one stage by hand, without Airflow: STAGE=build_model ARGS="--run-id d
 
 contract: ## draft the data contract of a file on the volume: CSV=data/x.csv (NAME=..., TARGET=...)
 	@scripts/contract.sh
+
+verify: ## is the chain from the published model back to its data whole? (RUN=... for another run's)
+	@scripts/verify.sh
 
 smtp-test: ## send a mail through the server that .env names, and say what it answered
 	@scripts/smtp-test.sh $(ARGS)

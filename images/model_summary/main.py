@@ -60,6 +60,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "reason": explain(metrics),
         "warnings": gather_warnings(run),
         "model": describe_file(run.input(MODEL), run.volume),
+        "lineage": describe_lineage(run),
     }
 
 
@@ -91,6 +92,21 @@ def gather_warnings(run: Run) -> dict[str, list[str]]:
         for stage in WARNING_STAGES
     }
     return {stage: warnings for stage, warnings in told.items() if warnings}
+
+
+def describe_lineage(run: Run) -> list[dict[str, Any]]:
+    """Return of each stage before this one its report's sha256, recipe and code revision.
+
+    Whoever knows the sha256 of this summary can check by it all that the model came from.
+    """
+    lineage = []
+    for path, entry in run.inputs.items():
+        stage = run.maker(path)
+        if stage and path.endswith("/report.json"):
+            report = run.read_json(f"{stage}/report.json")
+            told = {key: report.get(key) for key in ("recipe", "revision")}
+            lineage.append({"stage": stage, "report": entry["sha256"], **told})
+    return lineage
 
 
 if __name__ == "__main__":

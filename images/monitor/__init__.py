@@ -30,6 +30,7 @@ from . import (
     health,
     home,
     language,
+    lineage,
     login,
     mails,
     model,
@@ -52,7 +53,19 @@ SETTINGS = {
     "AIRFLOW_VIEWER_PASSWORD": "",
     "AIRFLOW_URL": "",  # where a reader's browser reaches Airflow; empty for no links
 }
-BLUEPRINTS = (home, outcome, runs, compare, model, mails, artifacts, embed, exposition, health)
+BLUEPRINTS = (
+    home,
+    outcome,
+    runs,
+    compare,
+    model,
+    lineage,
+    mails,
+    artifacts,
+    embed,
+    exposition,
+    health,
+)
 
 
 log = logging.getLogger(__name__)

@@ -53,7 +53,7 @@ CONTRACT_KEYS = {
 RESOURCE_KEYS = {"memory", "cpus", "pids", "timeout_seconds"}
 ENTRY_KEYS = {
     "inputs": {"help", "columns", "optional"},
-    "outputs": {"help", "kept_on_refusal"},
+    "outputs": {"help", "kept_on_refusal", "optional"},
     "publishes": {"help"},
     "parameters": {
         *("type", "default", "help", "minimum", "maximum"),
@@ -376,13 +376,13 @@ class Run:
         """Flush the outputs to disk and move them into place.
 
         With ``only_kept``, for a refusal, just those that the contract marks ``kept_on_refusal``.
-        Without it a declared output that was not written is an error.
+        Without it a declared output that was not written is an error, unless it is ``optional``.
         """
         assert self.scratch, "outputs are committed while the stage works"
         moves, outputs = {}, []
         for name, rules in self.contract.outputs.items():
             source = self.scratch / name
-            if not source.exists() and not only_kept:
+            if not source.exists() and not only_kept and not rules.get("optional"):
                 raise StageError(70, f"{self.stage} did not write its output {name}")
             if source.exists() and (rules.get("kept_on_refusal") or not only_kept):
                 moves[source] = self.folder / name.rstrip("/")

@@ -141,6 +141,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("evaluate_model", "min_accuracy"): 0.90,
         ("evaluate_model", "min_roc_auc"): 0.5,
         ("end_pipeline", "keep_runs"): 50,
+        ("end_pipeline", "openlineage"): False,
     }
 
 

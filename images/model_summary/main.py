@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from model_summary.card import add_card
 from model_summary.publish import publish
 from model_summary.text import write_summary
 from stage import Run, describe_file, run_script, timestamp
@@ -16,11 +17,11 @@ def run(run: Run) -> dict[str, Any]:
     The model has met the gate: the metrics of one that has not are refused as an input, because
     evaluate_model did not succeed.
     """
-    summary = summarise(run)
+    summary, files = summarise(run), {MODEL: run.input(MODEL)}
+    add_card(run, summary, files)
     run.write_json("model_summary.json", summary)
     run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
 
-    files = {MODEL: run.input(MODEL)}
     files |= {name: run.output(name) for name in ("model_summary.txt", "model_summary.json")}
     publish(run.volume / "model", run.run_id, files)
     keys = ("published", "reason", "train_score", "test_score")

@@ -19,6 +19,7 @@ from flask import Flask
 from . import (
     api,
     artifacts,
+    card,
     charts,
     compare,
     compiled,
@@ -54,17 +55,8 @@ SETTINGS = {
     "AIRFLOW_URL": "",  # where a reader's browser reaches Airflow; empty for no links
 }
 BLUEPRINTS = (
-    home,
-    outcome,
-    runs,
-    compare,
-    model,
-    lineage,
-    mails,
-    artifacts,
-    embed,
-    exposition,
-    health,
+    *(home, outcome, runs, compare, model, card, lineage, mails),
+    *(artifacts, embed, exposition, health),
 )
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from .reading.lineage import SUMMARY, BrokenLinkError, Chain, Link, published_run
+from .reading.lineage import MAKER, SUMMARY, BrokenLinkError, Chain, Link, published_run
 from .reading.record import escaped
 from .reading.volume import NotFoundError, Volume, VolumeError
 
@@ -45,8 +45,8 @@ def main(arguments: list[str]) -> int:
         say(f"{origin.text('stage')}: code {code}, dependencies {needs}, revision {revision}")
     source = chain.summary.record("source")
     say(f"whole: run {chain.run_id}, {links} files, from the model back to {source.text('path')}")
-    say(f"sha256 of {SUMMARY}, which pins them all; note it where nobody who writes to the volume")
-    say(f"can change it: {chain.pin}")
+    say("noted where nobody who writes to the volume can change it, this hash pins them all:")
+    say(f"{chain.pin}  {chain.place}/{MAKER}/{SUMMARY}")
     return 0
 
 

@@ -229,6 +229,14 @@ def test_data_that_changed_since_are_said_last_as_a_fact(root, damage):
     assert "table.parquet was changed after load_data recorded it" in broken(root)
 
 
+def test_model_published_by_hand_has_another_decision_and_nothing_else(root):
+    path = release(root) / "model_summary.json"
+    edit(path, lambda summary: summary.update(reason="it was published by hand"))
+    verify(root)
+    edit(path, lambda summary: summary.update(test_score=1.0))
+    assert "model_summary.json was changed after model_summary recorded it" in broken(root)
+
+
 def test_planted_file_among_the_published_is_named(root):
     (release(root) / "logistic_regression_model.onnx").write_text("planted")
     assert "logistic_regression_model.onnx is published, but model_summary recorded" in broken(root)
@@ -316,7 +324,7 @@ def test_command_ends_with_what_pins_the_chain(root):
     done = command(root)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[-1].endswith(sha256(root / "model/model_summary.json"))
+    assert lines[-1].split()[0] == sha256(root / "model/model_summary.json")
     assert f"build_model: code {RECIPE['code']}" in done.stdout
     assert "from the model back to data/advertising.csv" in done.stdout
 

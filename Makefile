@@ -10,11 +10,11 @@ STAGE ?=
 SOURCE ?=
 CSV ?=
 TARGET ?=
+RUN ?=
 # WSL names the machine so.
 ifeq ($(origin NAME),environment)
 NAME :=
 endif
-RUN ?=
 export SOURCE CSV NAME TARGET RUN
 
 .PHONY: help
@@ -22,7 +22,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' "$(firstword $(MAKEFILE_LIST))" | sed -E 's/:[^#]*## /\t/' \
 		| awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: run predict up down status logs airflow stage contract publish rollback smtp-test rotate bench bench-full
+.PHONY: run predict up down status logs airflow stage contract publish rollback verify smtp-test rotate bench bench-full
 run: ## from nothing to a finished pipeline run with its results (SOURCE=data/other.csv takes another file)
 	@scripts/run.sh $(ARGS)
 
@@ -55,6 +55,9 @@ publish: ## publish the model of a finished run by hand: RUN=<run id>
 
 rollback: ## publish again what was published before the model in use
 	@scripts/rollback.sh
+
+verify: ## is the chain from the published model back to its data whole? (RUN=... for another run's)
+	@scripts/verify.sh
 
 smtp-test: ## send a mail through the server that .env names, and say what it answered
 	@scripts/smtp-test.sh $(ARGS)

@@ -147,6 +147,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("evaluate_model", "cv_repeats"): 0,
         ("model_summary", "publish"): "if_not_worse",
         ("end_pipeline", "keep_runs"): 50,
+        ("end_pipeline", "openlineage"): False,
     }
 
 

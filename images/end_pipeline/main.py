@@ -28,6 +28,10 @@ def run(run: Run) -> dict[str, Any]:
     forget_removed(run.volume)
     end = {"ended": ended, "run_seconds": seconds, "removed": removed}
     run.write_json("end.json", end)
+    if run.parameters["openlineage"]:
+        from end_pipeline.events import write_events  # slow to import, and seldom asked for
+
+        write_events(run, run.output("openlineage.jsonl"))
     return {"published": summary["published"], "removed_runs": len(removed)} | {
         key: end[key] for key in ("ended", "run_seconds")
     }

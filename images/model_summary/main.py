@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from model_summary.card import add_card
 from model_summary.decide import decide
 from model_summary.history import append
 from model_summary.publish import locked, publish, published_summary
@@ -34,6 +35,7 @@ def run(run: Run) -> dict[str, Any]:
         summary["reason"] = "; ".join(
             filter(None, [gate, comparison] if accepted else [comparison])
         )
+        add_card(run, summary, files)
         run.write_json("model_summary.json", summary)
         run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
         if accepted:
@@ -90,6 +92,7 @@ def summarise(run: Run, files: dict[str, Path]) -> dict[str, Any]:
         "warnings": gather_warnings(run),
         "model": describe_file(run.input(MODEL), run.volume),
         "files": {name: describe_published(path) for name, path in files.items()},
+        "lineage": describe_lineage(run),
     }
 
 
@@ -138,6 +141,21 @@ def gather_warnings(run: Run) -> dict[str, list[str]]:
         for stage in WARNING_STAGES
     }
     return {stage: warnings for stage, warnings in told.items() if warnings}
+
+
+def describe_lineage(run: Run) -> list[dict[str, Any]]:
+    """Return of each stage before this one its report's sha256, recipe and code revision.
+
+    Whoever knows the sha256 of this summary can check by it all that the model came from.
+    """
+    lineage = []
+    for path, entry in run.inputs.items():
+        stage = run.maker(path)
+        if stage and path.endswith("/report.json"):
+            report = run.read_json(f"{stage}/report.json")
+            told = {key: report.get(key) for key in ("recipe", "revision")}
+            lineage.append({"stage": stage, "report": entry["sha256"], **told})
+    return lineage
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from flask import Flask
 from . import (
     api,
     artifacts,
+    card,
     charts,
     compare,
     compiled,
@@ -30,6 +31,7 @@ from . import (
     health,
     home,
     language,
+    lineage,
     login,
     mails,
     model,
@@ -52,7 +54,10 @@ SETTINGS = {
     "AIRFLOW_VIEWER_PASSWORD": "",
     "AIRFLOW_URL": "",  # where a reader's browser reaches Airflow; empty for no links
 }
-BLUEPRINTS = (home, outcome, runs, compare, model, mails, artifacts, embed, exposition, health)
+BLUEPRINTS = (
+    *(home, outcome, runs, compare, model, card, lineage, mails),
+    *(artifacts, embed, exposition, health),
+)
 
 
 log = logging.getLogger(__name__)

@@ -35,6 +35,7 @@ from . import (
     model,
     outcome,
     pages,
+    predict,
     runs,
 )
 from .reading.contracts import read_advice, read_contracts
@@ -51,8 +52,11 @@ SETTINGS = {
     "AIRFLOW_API_URL": "",  # where this process reaches Airflow; empty to leave it alone
     "AIRFLOW_VIEWER_PASSWORD": "",
     "AIRFLOW_URL": "",  # where a reader's browser reaches Airflow; empty for no links
+    "PREDICTOR_URL": "",  # where this process reaches the predictor; empty for no predictions
 }
-BLUEPRINTS = (home, outcome, runs, compare, model, mails, artifacts, embed, exposition, health)
+BLUEPRINTS = (
+    *(home, outcome, runs, compare, model, predict, mails, artifacts, embed, exposition, health),
+)
 
 
 log = logging.getLogger(__name__)

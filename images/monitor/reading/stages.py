@@ -27,6 +27,8 @@ STAGES = (
     "end_pipeline",
 )
 MAILS = ("success_email", "failure_email")
+# A report's words for a stage that has done its work: it did it now, or an earlier run had done it.
+FINISHED = ("done", "up to date")
 TASK_STATES = {"running", "success", "up_for_retry", "failed"}
 
 
@@ -59,7 +61,8 @@ class Stage:
     ``state`` is one of waiting, queued, running, up_for_retry, success, failed, not_run.
     ``seconds`` is the stage's own time where its report says it, else the task's with its
     container's start. ``done`` is the report's own word, which stands before Airflow has heard of
-    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes.
+    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes. ``why`` says why
+    the stage did its work or, where it is ``up_to_date``, took over the run ``taken_from``'s.
     """
 
     name: str
@@ -71,6 +74,9 @@ class Stage:
     seconds: float | None = None
     try_number: int | None = None
     exit_code: int | None = None
+    up_to_date: bool = False
+    taken_from: str | None = None
+    why: str | None = None
     cause: str | None = None
     message: str | None = None
     advice: str | None = None
@@ -127,7 +133,7 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         return Stage(name)
     state = stage_state(report, task, progress)
     last_sign = last_sign_of(report, task, progress)
-    done = report.text("status") == "done"
+    done = report.text("status") in FINISHED
     working = state == "running"
     if working:  # what an earlier try reported says nothing of this one
         report = Record()
@@ -144,6 +150,9 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         seconds=report.number("seconds") or task.number("seconds"),
         try_number=task.whole("try_number"),
         exit_code=exit_code_of(report, task),
+        up_to_date=report.text("status") == "up to date" and not failed,
+        taken_from=report.run_id("taken_from"),
+        why=report.text("why"),
         cause=(task.text("cause") or error.text("cause")) if failed else None,
         message=(task.text("message") or error.text("message")) if failed else None,
         advice=task.text("advice") if failed else None,
@@ -186,8 +195,8 @@ def stage_state(report: Record, task: Record, progress: Record) -> str:
     """Return a stage's state. Airflow's word stands above the stage's: it knows of later tries."""
     if (known := task.text("state")) in TASK_STATES:
         return str(known)
-    if (status := report.text("status")) in ("done", "failed"):
-        return "success" if status == "done" else "failed"
+    if (status := report.text("status")) in (*FINISHED, "failed"):
+        return "failed" if status == "failed" else "success"
     return "running" if progress.content else "waiting"
 
 
@@ -195,7 +204,7 @@ def exit_code_of(report: Record, task: Record) -> int | None:
     """Return how the stage's process ended, None while that is not known."""
     if task.content:
         return task.whole("exit_code")
-    return 0 if report.text("status") == "done" else report.record("error").whole("code")
+    return 0 if report.text("status") in FINISHED else report.record("error").whole("code")
 
 
 def end_of(report: Record) -> datetime | None:

@@ -27,7 +27,7 @@ STAGES = (
     "end_pipeline",
 )
 MAILS = ("success_email", "failure_email")
-# A report's words for a stage that has done its work: it did it now, or an earlier run had done it.
+# What a report says of a stage that made its outputs, or took them over from an earlier run.
 FINISHED = ("done", "up to date")
 TASK_STATES = {"running", "success", "up_for_retry", "failed"}
 
@@ -61,22 +61,22 @@ class Stage:
     ``state`` is one of waiting, queued, running, up_for_retry, success, failed, not_run.
     ``seconds`` is the stage's own time where its report says it, else the task's with its
     container's start. ``done`` is the report's own word, which stands before Airflow has heard of
-    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes. ``why`` says why
-    the stage did its work or, where it is ``up_to_date``, took over the run ``taken_from``'s.
+    it. ``former_tries`` are those before this one. ``peak_memory`` is in bytes. ``taken_from`` is
+    the run whose outputs an up to date stage took over, and ``why`` says in one sentence why it did
+    so, or what made it work.
     """
 
     name: str
     state: str = "waiting"
     done: bool = False
+    taken_from: str | None = None
+    why: str | None = None
     queued: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     seconds: float | None = None
     try_number: int | None = None
     exit_code: int | None = None
-    up_to_date: bool = False
-    taken_from: str | None = None
-    why: str | None = None
     cause: str | None = None
     message: str | None = None
     advice: str | None = None
@@ -102,6 +102,11 @@ class Stage:
     def failed(self) -> bool:
         """Whether the stage failed, finally or until its next try."""
         return self.state in ("failed", "up_for_retry")
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the stage took over what an earlier run had made."""
+        return self.state == "success" and self.taken_from is not None
 
     @property
     def tries(self) -> list[Try]:
@@ -144,15 +149,14 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         name=name,
         state=state,
         done=done,
+        taken_from=report.run_id("taken_from"),
+        why=report.text("why"),
         queued=task.time("queued"),
         started=task.time("started") or report.time("started"),
         ended=task.time("ended") or end_of(report),
         seconds=report.number("seconds") or task.number("seconds"),
         try_number=task.whole("try_number"),
         exit_code=exit_code_of(report, task),
-        up_to_date=report.text("status") == "up to date" and not failed,
-        taken_from=report.run_id("taken_from"),
-        why=report.text("why"),
         cause=(task.text("cause") or error.text("cause")) if failed else None,
         message=(task.text("message") or error.text("message")) if failed else None,
         advice=task.text("advice") if failed else None,

@@ -7,6 +7,7 @@ from flask import Blueprint, current_app, render_template, request
 from .charts import contribution_bars
 from .current import check_volume
 from .home import published_model
+from .model import why_none
 from .reading.form import Field, read_form, read_row
 from .reading.predictor import Prediction, PredictorError
 from .reading.predictor import predict as ask
@@ -25,6 +26,7 @@ def predict() -> str:
     return render_template(
         "predict/predict.html",
         model=model,
+        unreadable=None if model else why_none(),
         fields=fields,
         entered=request.args,
         configured=bool(current_app.config["PREDICTOR_URL"]),

@@ -143,3 +143,9 @@ def test_model_without_a_contract_has_no_form(build, serve, predictor):
     found = serve(PREDICTOR_URL=predictor.url).get("/predict?Age=3").text
     assert "does not say which columns it needs" in found
     assert predictor.asked == []
+
+
+def test_model_that_cannot_be_read_is_named(build, page):
+    build.publish("broken", release="first")
+    build.write("model/releases/first/model_summary.json", "{")
+    assert "The summary of the published model (model/releases/first)" in page("/predict")

@@ -37,6 +37,7 @@ from . import (
     model,
     outcome,
     pages,
+    predict,
     runs,
 )
 from .reading.contracts import read_advice, read_contracts
@@ -53,9 +54,10 @@ SETTINGS = {
     "AIRFLOW_API_URL": "",  # where this process reaches Airflow; empty to leave it alone
     "AIRFLOW_VIEWER_PASSWORD": "",
     "AIRFLOW_URL": "",  # where a reader's browser reaches Airflow; empty for no links
+    "PREDICTOR_URL": "",  # where this process reaches the predictor; empty for no predictions
 }
 BLUEPRINTS = (
-    *(home, outcome, runs, compare, model, card, lineage, mails),
+    *(home, outcome, runs, compare, model, card, lineage, predict, mails),
     *(artifacts, embed, exposition, health),
 )
 

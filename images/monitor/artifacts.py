@@ -9,7 +9,8 @@ from flask import Blueprint, Response, send_file
 
 from .current import check_volume, current_volume
 from .reading.files import UnreadableError
-from .reading.volume import RUN_ID, NotFoundError
+from .reading.record import RUN_ID
+from .reading.volume import NotFoundError
 
 SHOWN = {
     ".svg": "image/svg+xml",

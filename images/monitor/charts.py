@@ -13,6 +13,7 @@ from .language import day, gettext, moment, score, word
 from .pages import run_address
 from .reading.evaluation import SCORES
 from .reading.index import Row
+from .reading.predictor import Prediction
 from .reading.run import Run
 
 # Each with the axis that it is drawn by: more is better, or less is.
@@ -78,6 +79,19 @@ def bar(
         "to": seconds[1],
         "label": word(state),
     }
+
+
+def contribution_bars(prediction: Prediction) -> list[tuple[str, float, float, float]]:
+    """Return of each feature its name, what it adds, and its bar: left end and width.
+
+    They are in percent of a line whose middle is nothing; the longest bar takes half of it.
+    """
+    longest = max((abs(added) for _, added in prediction.contributions), default=0) or 1
+    widths = [(name, added, 50 * abs(added) / longest) for name, added in prediction.contributions]
+    return [
+        (name, added, round(50 - width if added < 0 else 50, 2), round(width, 2))
+        for name, added, width in widths
+    ]
 
 
 def trend_chart(rows: Sequence[Row]) -> dict[str, Any]:

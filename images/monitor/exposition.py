@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from flask import Blueprint, Response
@@ -17,8 +18,9 @@ from .current import (
     current_volume,
     current_watch,
 )
-from .home import published_model
+from .home import newest_decided, published_model
 from .reading.evaluation import SCORES
+from .reading.history import EVENTS, read_history
 from .reading.index import Index, Row
 
 blueprint = Blueprint("exposition", __name__)
@@ -43,6 +45,7 @@ class VolumeCollector(Collector):
         index = current_index()
         yield from run_metrics(index)
         yield from model_metrics()
+        yield from drift_metrics()
         yield from monitor_metrics(index)
 
 
@@ -120,6 +123,46 @@ def model_metrics() -> Iterator[Metric]:
             "When the data file of the published model was last changed, in seconds since 1970",
             value=modified,
         )
+
+
+def drift_metrics() -> Iterator[Metric]:
+    """Yield what was decided about models, and what the newest decided run found of its data."""
+    decisions = GaugeMetricFamily(
+        "ad_click_decisions", "Decisions about models, by what was decided", labels=["event"]
+    )
+    events = Counter(decision.event for decision in read_history(current_volume().tree))
+    for event in EVENTS:
+        decisions.add_metric([event], events[event])
+    yield decisions
+    run = newest_decided()
+    if run is None or run.drift is None:
+        return
+    drift = run.drift
+    yield GaugeMetricFamily(
+        "ad_click_drifted",
+        "Whether the data of the newest measured run have drifted",
+        value=float(drift.drifted),
+    )
+    stability = GaugeMetricFamily(
+        "ad_click_drift",
+        "Population stability index of a column, of those that drifted most",
+        labels=["column"],
+    )
+    # A column is named once, whatever the file says, and there are at most so many of them.
+    for name, psi in {column.column[:100]: column.psi for column in drift.columns}.items():
+        if psi is not None:
+            stability.add_metric([name], psi)
+    yield stability
+    scores = GaugeMetricFamily(
+        "ad_click_published_model_score",
+        "Scores of the model that was published, on its own test rows then and on those of now",
+        labels=["score", "when"],
+    )
+    for change in drift.scores:
+        for when, value in (("then", change.then), ("now", change.now)):
+            if value is not None:
+                scores.add_metric([change.name, when], value)
+    yield scores
 
 
 def monitor_metrics(index: Index) -> Iterator[Metric]:

@@ -8,7 +8,14 @@ from flask import Blueprint, Response, render_template
 
 from .charts import trend_chart, trend_words
 from .conditional import answer
-from .current import check_volume, current_index, current_live, current_volume, find_run
+from .current import (
+    check_volume,
+    current_index,
+    current_live,
+    current_volume,
+    current_watch,
+    find_run,
+)
 from .reading.index import Query
 from .reading.run import Run
 from .reading.volume import Model, NotFoundError
@@ -41,6 +48,7 @@ def show_home(running: list[Run]) -> str:
     return render_template(
         "home/home.html",
         model=published_model(),
+        newest_decided=newest_decided(),
         running=running,
         waiting=[run for run in current_live().waiting if not index.signature(run.run_id)],
         newest=index.runs(Query(page_size=NEWEST)),
@@ -65,6 +73,14 @@ def newest_in_progress() -> tuple[Run, str] | None:
     """Return the run in progress that started last, if it is the newest of all."""
     running, newest = in_progress(), current_index().newest()
     return running[0] if running and running[0][0].run_id == newest else None
+
+
+def newest_decided() -> Run | None:
+    """Return the newest run whose model was published or refused."""
+    for row in current_index().runs(Query(decided=True, page_size=1)).items:
+        with contextlib.suppress(NotFoundError):  # removed meanwhile
+            return current_watch().run(row.run_id)[0]
+    return None
 
 
 def published_model() -> Model | None:

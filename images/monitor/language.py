@@ -24,6 +24,9 @@ from .reading.record import escaped
 
 LANGUAGES = {"en": "English", "fr": "Français"}
 NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+# A smaller p-value is not told more exactly.
+LEAST = 0.0001
 YEAR_SECONDS = 365 * 24 * 3600
 # No catalog holds a longer text, and no file's is to be kept for having been looked up.
 LONGEST = 500
@@ -76,6 +79,7 @@ WORDS = {
     "up_for_retry": marked("waits for another try"),
     "waiting": marked("waiting"),
     "not_run": marked("not run"),
+    "up to date": marked("up to date"),
     "timed out": marked("timed out"),
     "contract broken": marked("contract broken"),
     "lost": marked("lost"),
@@ -97,6 +101,21 @@ WORDS = {
     "calibration_curve": marked("calibration curve"),
     "confusion_matrix": marked("confusion matrix"),
     "coefficients": marked("coefficients"),
+    "positive_share": marked("share of clicks"),
+    "psi": marked("PSI"),
+    "majority_class": marked("always the majority class"),
+    "hist_gradient_boosting": marked("gradient boosting"),
+    "kolmogorov_smirnov": marked("Kolmogorov-Smirnov"),
+    "chi_square": marked("chi-square"),
+    "first": marked("first model"),
+    "better": marked("better"),
+    "not_worse": marked("not worse"),
+    "worse": marked("worse"),
+    "not_comparable": marked("not comparable"),
+    "published": marked("published"),
+    "refused": marked("refused"),
+    "published_by_hand": marked("published by hand"),
+    "rolled_back": marked("rolled back"),
     "success_email": marked("success mail"),
     "failure_email": marked("failure mail"),
     "dataset": marked("data set"),
@@ -130,7 +149,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["_"] = text_of_page
     for function in (
         *(moment, exact, duration, size, score, count, percent, counted),
-        *(word, translated, capital, plain, one_line, rounded, share),
+        *(word, translated, capital, plain, one_line, rounded, share, signed, chance),
     ):
         app.add_template_filter(for_each_reader(function), function.__name__)
 
@@ -324,6 +343,20 @@ def size(count: float | None) -> str:
 def score(value: float | None) -> str:
     """Return a measure with four decimals."""
     return NOTHING if value is None else written(value, ",.4f")
+
+
+def signed(value: float | None) -> str:
+    """Return a difference of measures with its sign."""
+    return NOTHING if value is None else written(value, "+,.4f").replace("-", MINUS)
+
+
+def chance(value: float | None) -> str:
+    """Return a p-value: how often chance alone makes such a difference."""
+    if value is None:
+        return NOTHING
+    if value < LEAST:
+        return gettext("p < %(value)s", value=written(LEAST, ".4f"))
+    return gettext("p = %(value)s", value=written(value, ".4f"))
 
 
 def count(value: float | None) -> str:

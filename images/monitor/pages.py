@@ -22,6 +22,15 @@ COLOURS = {
     "running": "primary",
     "up_for_retry": "warning",
     "queued": "info",
+    "up to date": "success",
+    "better": "success",
+    "not_worse": "success",
+    "worse": "danger",
+    "not_comparable": "warning",
+    "published": "success",
+    "published_by_hand": "success",
+    "rolled_back": "warning",
+    "refused": "danger",
 }
 NO_TIME = Markup("\N{EN DASH}")
 BADGE = Markup('<span class="badge text-bg-{}">{}</span>')

@@ -120,11 +120,12 @@ def test_success_mail_has_the_warnings_of_the_stages(render, kind):
         "data_preprocessing": {"warnings": ["Feature 'a' is like an id.", "Feature 'b' too."]},
         "separate_data": {"warnings": ["2 test rows equal a training row."]},
         "build_model": {"warnings": ["The fit has not converged."]},
+        "evaluate_model": METRICS | {"warnings": ["'Age' has drifted since run a."]},
     }
     mail = render(f"success.{kind}", xcoms=summaries(GREEN | warned))
     text = Page(mail).text if kind == "html" else mail
     said = [warning for metrics in warned.values() for warning in metrics["warnings"]]
-    assert [text.count(warning) for warning in said] == [1, 1, 1, 1, 1]
+    assert [text.count(warning) for warning in said] == [1, 1, 1, 1, 1, 1]
     assert "A person should look at this" in text
     assert sorted(said, key=text.index) == said
 

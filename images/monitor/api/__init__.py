@@ -16,6 +16,7 @@ from ..compare import Comparison, compare_runs
 from ..conditional import answer
 from ..current import check_volume, current_index, current_volume, find_run
 from ..errors import PROBLEM, answer_http
+from ..model import decisions
 from ..reading.index import Query
 from ..reading.run import Run
 from ..reading.volume import NotFoundError
@@ -197,11 +198,36 @@ def model() -> Response:
             "created": card.summary.text("created"),
             "summary": card.summary.content,
             "text": card.text,
+            "files": card.summary.record("files").content,
+            "comparison": card.summary.record("comparison").content or None,
+            "drift": card.summary.record("drift").content or None,
             "history": index.runs(Query(decided=True)).items,
         }
         return dump(schemas.ModelSchema, content)
 
     return answer(make, index.generation, volume.release(), mimetype="application/json")
+
+
+@blueprint.route("/model/history")
+@blueprint.arguments(schemas.HistoryQuery, location="query")
+@blueprint.response(200, schemas.HistorySchema)
+@problems(400)
+def history(asked: dict[str, Any]) -> Response:
+    """What was published, refused, published by hand and rolled back, newest first."""
+
+    def make() -> str:
+        page = decisions(asked["page"], asked["page_size"])
+        content = {
+            "decisions": page.items,
+            "page": page.number,
+            "pages": page.pages,
+            "page_size": page.size,
+            "total": page.total,
+        }
+        return dump(schemas.HistorySchema, content)
+
+    versions = (current_index().generation, current_volume().history_mark())
+    return answer(make, *versions, mimetype="application/json")
 
 
 @blueprint.route("/compare")

@@ -7,8 +7,9 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from ..reading.evaluation import SCORES
+from ..reading.history import EVENTS
 from ..reading.index import SORTS
-from ..reading.volume import RUN_ID
+from ..reading.record import RUN_ID
 
 STAGE_STATES = ("waiting", "queued", "running", "up_for_retry", "success", "failed", "not_run")
 RUN_STATES = ("queued", "running", "success", "failed")
@@ -64,6 +65,13 @@ class RunsQuery(Question):
                           **told("which page, from 1"))  # fmt: skip
     page_size = fields.Integer(load_default=25, validate=validate.Range(1, 100),
                                **told("runs a page"))  # fmt: skip
+
+
+class HistoryQuery(Question):
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 10**6),
+                          **told("which page, from 1"))  # fmt: skip
+    page_size = fields.Integer(load_default=25, validate=validate.Range(1, 100),
+                               **told("decisions a page"))  # fmt: skip
 
 
 class CompareQuery(Question):
@@ -226,7 +234,14 @@ class RunDetailSchema(Schema):
     parameters = fields.Dict(keys=fields.String())
     versions = fields.Dict(keys=fields.String())
     metrics = fields.Function(lambda run: run.metrics.content,
-                              **told("metrics.json", type="object"))  # fmt: skip
+                              **told("metrics.json: scores, their intervals, segments",
+                                     type="object"))  # fmt: skip
+    comparison = fields.Function(lambda run: run.challenge.content if run.challenge else None,
+                                 **told("comparison.json, this model beside the published one",
+                                        type=["object", "null"]))  # fmt: skip
+    drift = fields.Function(lambda run: run.drift.content if run.drift else None,
+                            **told("drift.json, the data then and now",
+                                   type=["object", "null"]))  # fmt: skip
     warnings = fields.List(fields.Nested(WarnedSchema))
     check = fields.Nested(CheckSchema, allow_none=True)
     profile = fields.Function(lambda run: run.profile.content if run.profile else None,
@@ -261,7 +276,35 @@ class ModelSchema(Schema):
     created = fields.String(allow_none=True)
     summary = fields.Dict(keys=fields.String(), **told("model_summary.json"))
     text = fields.String(**told("model_summary.txt"))
+    files = fields.Dict(keys=fields.String(), **told("bytes and sha256 of what is published"))
+    comparison = fields.Dict(keys=fields.String(), allow_none=True,
+                             **told("the model beside the one in use before"))  # fmt: skip
+    drift = fields.Dict(keys=fields.String(), allow_none=True,
+                        **told("its data beside those of the model before"))  # fmt: skip
     history = fields.List(fields.Nested(RunSchema), **told("runs that published or were refused"))
+
+
+class DecisionSchema(Schema):
+    """A decision about the model of a run."""
+
+    time = Time(allow_none=True)
+    event = fields.String(required=True, validate=validate.OneOf(EVENTS))
+    run_id = fields.String(required=True)
+    sha256 = fields.String(allow_none=True, **told("of the model's file"))
+    reason = fields.String(allow_none=True)
+    accuracy = fields.Float(allow_none=True)
+    roc_auc = fields.Float(allow_none=True)
+    previous = fields.String(allow_none=True, **told("the run whose model was in use before"))
+
+
+class HistorySchema(Schema):
+    """A page of decisions."""
+
+    decisions = fields.List(fields.Nested(DecisionSchema), required=True)
+    page = fields.Integer(required=True)
+    pages = fields.Integer(required=True)
+    page_size = fields.Integer(required=True)
+    total = fields.Integer(required=True, **told("decisions on all pages"))
 
 
 class LineSchema(Schema):

@@ -93,6 +93,14 @@ class Tree:
                 raise UnreadableError("is not a regular file")
             return os.fdopen(os.dup(opened), "rb")
 
+    def tail(self, name: str, limit: int) -> bytes:
+        """Return the last bytes of a file; where that is not all of it, from a line's begin on."""
+        with self.open(name) as file:
+            start = max(0, os.fstat(file.fileno()).st_size - limit)
+            file.seek(start)
+            content = file.read(limit)
+        return content.partition(b"\n")[2] if start else content
+
     def bytes(self, name: str, limit: int = LIMIT) -> bytes:
         """Return a file's content, which is no larger than a limit."""
         with self.descriptor(name) as opened:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+RUN_ID = re.compile(r"[A-Za-z0-9_~:+-][A-Za-z0-9_.~:+-]{0,199}")
 DEPTH = 30
 LARGEST = 2**63
 # Find each number in an object that is not below LARGEST, and some that are. One pattern for each
@@ -99,6 +100,11 @@ class Record:
         """Return a text that is not empty."""
         value = self.content.get(key)
         return value if isinstance(value, str) and value else None
+
+    def run_id(self, key: str) -> str | None:
+        """Return a text that can be a run's id, and so part of a path or an address."""
+        value = self.text(key) or ""
+        return value if RUN_ID.fullmatch(value) else None
 
     def number(self, key: str) -> float | None:
         """Return a number; true and false are none."""

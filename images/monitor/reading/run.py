@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from .champion import Challenge, read_challenge
+from .drift import Drift, read_drift
 from .evaluation import Evaluation, read_evaluation
 from .files import LARGE_LIMIT, LIMIT, Tree, UnreadableError
 from .profile import Profile
@@ -68,6 +70,8 @@ class Run:
     profile: Profile | None = None
     metrics: Record = field(default_factory=Record)
     evaluation: Evaluation | None = None
+    challenge: Challenge | None = None
+    drift: Drift | None = None
     figures: list[str] = field(default_factory=list)
     published: bool | None = None
     reason: str | None = None
@@ -106,12 +110,15 @@ class Run:
 
     @property
     def warnings(self) -> list[Warned]:
-        """What the stages warn of."""
-        return [
+        """What the stages warn of. A model that is refused leaves no report of its warnings."""
+        told = [
             Warned(stage.name, message)
             for stage in self.stages
             for message in Record(stage.metrics).texts("warnings")
         ]
+        found = (part.warnings for part in (self.evaluation, self.drift) if part)
+        more = (Warned("evaluate_model", message) for messages in found for message in messages)
+        return list(dict.fromkeys((*told, *more)))
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -154,12 +161,14 @@ def read_folder(tree: Tree, run_id: str) -> Run:
     """Return the run whose folder is the root of ``tree``."""
     place = f"runs/{run_id}"
     problems: list[str] = []
-    head, summary, metrics, validation = (
+    head, summary, metrics, comparison, drift, validation = (
         read_file(tree, name, problems, f"{place}/", limit)
         for name, limit in (
             ("start_pipeline/run.json", LARGE_LIMIT),
             ("model_summary/model_summary.json", LIMIT),
             ("evaluate_model/metrics.json", LIMIT),
+            ("evaluate_model/comparison.json", LIMIT),
+            ("evaluate_model/drift.json", LIMIT),
             ("load_data/validation.json", LARGE_LIMIT),
         )
     )
@@ -189,6 +198,8 @@ def read_folder(tree: Tree, run_id: str) -> Run:
         check=read_check(validation),
         metrics=metrics,
         evaluation=read_evaluation(metrics),
+        challenge=read_challenge(comparison),
+        drift=read_drift(drift),
         figures=read_figures(tree),
         published=summary.flag("published"),
         reason=summary.text("reason"),

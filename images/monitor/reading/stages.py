@@ -151,7 +151,7 @@ def read_stage(run: Tree, folder: str, name: str) -> Stage:
         name=name,
         state=state,
         done=done,
-        taken_from=report.text("taken_from"),
+        taken_from=report.run_id("taken_from"),
         why=report.text("why"),
         queued=task.time("queued"),
         started=task.time("started") or report.time("started"),

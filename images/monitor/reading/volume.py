@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 from .files import LARGE_LIMIT, Tree, UnreadableError
+from .history import FILE as HISTORY
 from .profile import read_profile
-from .record import Record
+from .record import RUN_ID, Record
 from .run import Run, read_run
 from .stages import read_file
 
 MARKER = ".ad-click-volume"
-RUN_ID = re.compile(r"[A-Za-z0-9_~:+-][A-Za-z0-9_.~:+-]{0,199}")
 RELEASES = "releases/"
 RELEASE = re.compile(r"[A-Za-z0-9_~:+-][A-Za-z0-9_.~:+-]{0,254}")
 
@@ -155,10 +155,18 @@ class Volume:
     def published(self) -> str | None:
         """Return the id of the run whose model is published."""
         try:
-            run_id = self.model().run_id or ""
+            return self.model().summary.run_id("run_id")
         except NotFoundError:
             return None
-        return run_id if RUN_ID.fullmatch(run_id) else None
+
+    def history_mark(self) -> str | None:
+        """Return a text that changes whenever the history of decisions does."""
+        try:
+            with self.tree.open(HISTORY) as file:
+                status = os.fstat(file.fileno())
+        except (FileNotFoundError, UnreadableError):
+            return None
+        return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
 
     def data_modified(self, path: str | None) -> float | None:
         """Return when a data file was last changed, in seconds since 1970; None where it is not."""

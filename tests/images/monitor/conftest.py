@@ -54,6 +54,82 @@ METRICS = {
     ],
     "gate": {"min_accuracy": 0.9, "min_roc_auc": 0.5, "passed": True, "reasons": []},
 }
+# What evaluate_model measures besides, where the run is of a pipeline that knows how to.
+MEASURED = {
+    "intervals": {
+        "accuracy": [0.9441, 0.9841],
+        "average_precision": [0.9795, 0.9957],
+        "roc_auc": [0.9721, 0.9962],
+        "log_loss": [0.0712, 0.1748],
+    },
+    "calibration_error": 0.0213,
+    "warnings": ["the test rows are few (300): accuracy is known to 0.02 only"],
+    "segments": [
+        {"column": "Male", "segment": "0", "rows": 155, "positive_share": 0.5484,
+         "accuracy": 0.9806, "accuracy_interval": [0.9446, 0.9934], "roc_auc": 0.9917,
+         "log_loss": 0.0891},
+        {"column": "Age", "segment": "61 to 120", "rows": 2, "positive_share": 1.0,
+         "accuracy": 1.0, "accuracy_interval": [0.3424, 1.0], "roc_auc": None,
+         "log_loss": 0.0117},
+    ],
+    "yardstick": {
+        "majority_class": {"accuracy": 0.5133, "log_loss": 0.6928},
+        "hist_gradient_boosting": {"accuracy": 0.9567, "roc_auc": 0.9801, "log_loss": 0.1599},
+    },
+    "cross_validation": {
+        "folds": 5,
+        "repeats": 3,
+        "accuracy": {"mean": 0.9671, "std": 0.0142},
+        "roc_auc": {"mean": 0.9894, "std": 0.0071},
+        "log_loss": {"mean": 0.1153, "std": 0.0404},
+    },
+}  # fmt: skip
+COMPARISON = {
+    "champion": {"run_id": "champion", "sha256": "ef" * 32},
+    "compared": True,
+    "why_not": None,
+    "rows": 300,
+    "accuracy": {"champion": 0.97, "challenger": 0.94, "difference": -0.03, "p_value": 0.0039,
+                 "method": "mcnemar_exact"},
+    "roc_auc": {"champion": 0.9859, "challenger": 0.9701, "difference": -0.0158,
+                "interval": [-0.0292, -0.0047], "method": "paired_bootstrap"},
+    "log_loss": {"champion": 0.1202, "challenger": 0.1803, "difference": 0.0601},
+    "verdict": "worse",
+    "reason": "it is worse than the published model beyond chance",
+}  # fmt: skip
+DRIFT = {
+    "reference": {"run_id": "champion"},
+    "why_not": None,
+    "drifted": True,
+    "warnings": ["column Age has drifted: PSI 0.3125 is above 0.2"],
+    "features": [
+        {"column": "Male", "type": "integer", "test": "chi_square", "psi": 0.0004,
+         "statistic": 0.2, "p_value": 0.6547, "missing_now": 0.0, "missing_then": 0.0,
+         "drifted": False},
+        {"column": "Age", "type": "integer", "test": "kolmogorov_smirnov", "psi": 0.3125,
+         "statistic": 0.21, "p_value": 1e-12, "missing_now": 0.125, "missing_then": 0.0,
+         "drifted": True},
+    ],
+    "target": {"share_then": 0.5, "share_now": 0.5133, "p_value": 0.6, "drifted": False},
+    "score": {"rows": 300, "accuracy_then": 0.97, "accuracy_now": 0.9133, "log_loss_then": 0.1202,
+              "log_loss_now": 0.2417, "p_value": 0.0021, "drifted": True},
+    "thresholds": {"psi": 0.2, "p_value": 0.01},
+}  # fmt: skip
+CONTRACT = {
+    "columns": {
+        "Daily Time Spent on Site": {"type": "number", "role": "feature", "unit": "minutes a day",
+                                     "minimum": 0, "maximum": 1440},
+        "Age": {"type": "integer", "role": "feature", "unit": "years", "minimum": 0, "maximum": 120,
+                "missing": "impute"},
+        "Male": {"type": "integer", "role": "feature", "unit": "1 for male, 0 for female",
+                 "allowed": [0, 1]},
+        "Clicked on Ad": {"type": "integer", "role": "target", "allowed": [0, 1]},
+    }
+}  # fmt: skip
+PUBLISHED_FILES = {
+    "logistic_regression_model.pkl": {"bytes": 1830, "sha256": "1a" * 32},
+    "logistic_regression_model.onnx": {"bytes": 905, "sha256": "2b" * 32},
+}
 PROFILE = {
     "Age": {
         "type": "integer",
@@ -280,6 +356,35 @@ class Builder:
         self.task("evaluate_model", "failed", run, started=at, **told)
         gate = {"passed": False, "min_accuracy": 0.9, "reasons": [REFUSAL["message"]]}
         self.metrics(run, accuracy=0.8, gate=gate)
+
+    def not_published(self, run: str = RUN, *, started: datetime = START) -> None:
+        """A run on drifted data, whose model is worse than the published one."""
+        self.success(run, started=started)
+        taken = {"status": "up to date", "taken_from": "champion", "why": "nothing has changed"}
+        self.report("load_data", run, started=started, metrics={"rows": 1000}, **taken)
+        self.report("build_model", run, why="parameter max_iter 1000 > 500", started=started)
+        self.metrics(run, **MEASURED)
+        self.write(f"runs/{run}/evaluate_model/comparison.json", COMPARISON)
+        self.write(f"runs/{run}/evaluate_model/drift.json", DRIFT)
+        summary = {"run_id": run, "published": False, "reason": COMPARISON["reason"]}
+        self.write(f"runs/{run}/model_summary/model_summary.json", summary)
+
+    def decision(self, event: str, run: str = RUN, **more: Any) -> None:
+        """Add a line to the history of decisions."""
+        content = {
+            "time": iso(START),
+            "event": event,
+            "run_id": run,
+            "sha256": "1a" * 32,
+            "reason": "the quality gate is met",
+            "accuracy": 0.97,
+            "roc_auc": 0.9859,
+            "previous": None,
+        }
+        path = self.root / "model/history.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(json.dumps(content | more) + "\n")
 
     def running(self, run: str = RUN, *, started: datetime = START) -> None:
         self.stages(STAGES[:4], run, started, tasks=True)

@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.images.monitor.conftest import PROFILE
+from tests.images.monitor.conftest import (
+    COMPARISON,
+    DAY,
+    DRIFT,
+    MEASURED,
+    PROFILE,
+    PUBLISHED_FILES,
+    iso,
+)
 
 from monitor.reading.evaluation import SCORES
 from monitor.reading.stages import MAILS, STAGES
@@ -322,3 +330,36 @@ def test_page_to_try_the_api_loads_its_files_from_here(client):
     assert 'data-address="/api/openapi.json"' in found
     assert "/static/vendor/swagger-ui-dist/swagger-ui-bundle.js?v=" in found
     assert client.get("/api").status_code in (200, 308)
+
+
+def test_run_has_its_comparison_drift_and_reuse(build, client):
+    build.not_published()
+    found = client.get(f"/api/runs/{build.run}").json
+    assert (found["comparison"], found["drift"]) == (COMPARISON, DRIFT)
+    assert found["metrics"]["segments"] == MEASURED["segments"]
+    assert found["metrics"]["intervals"] == MEASURED["intervals"]
+    loaded = next(stage for stage in found["stages"] if stage["name"] == "load_data")
+    assert (loaded["taken_from"], loaded["why"]) == ("champion", "nothing has changed")
+
+
+def test_run_without_the_newer_files_has_null_for_them(build, client):
+    build.success()
+    found = client.get(f"/api/runs/{build.run}").json
+    assert (found["comparison"], found["drift"]) == (None, None)
+
+
+def test_model_has_its_comparison_drift_and_files(build, client):
+    build.publish(comparison=COMPARISON, drift=DRIFT, files=PUBLISHED_FILES)
+    found = client.get("/api/model").json
+    assert (found["comparison"], found["drift"]) == (COMPARISON, DRIFT)
+    assert found["files"] == PUBLISHED_FILES
+
+
+def test_history_of_models_is_paged_newest_first(build, client):
+    for number in range(3):
+        build.decision("published", f"r{number}", time=iso(build.start + number * DAY))
+    found = client.get("/api/model/history?page_size=2").json
+    assert [decision["run_id"] for decision in found["decisions"]] == ["r2", "r1"]
+    assert (found["total"], found["pages"]) == (3, 2)
+    assert found["decisions"][0]["time"] == iso(build.start + 2 * DAY)
+    assert client.get("/api/model/history?page=0").status_code == 400

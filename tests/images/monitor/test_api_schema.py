@@ -10,10 +10,20 @@ import pytest
 import schemathesis
 from flask import Flask
 from schemathesis.openapi import from_wsgi
-from tests.images.monitor.conftest import DAY, RUN, START, Builder, close
+from tests.images.monitor.conftest import (
+    COMPARISON,
+    DAY,
+    DRIFT,
+    PUBLISHED_FILES,
+    RUN,
+    START,
+    Builder,
+    close,
+)
 from werkzeug.test import TestResponse
 
 from monitor import SETTINGS, create_app
+from monitor.reading.history import EVENTS
 
 DOCUMENT = "/api/openapi.json"
 CONFIG = {"seed": 1, "generation": {"max-examples": 25, "deterministic": True, "database": "none"}}
@@ -48,10 +58,13 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The API on a volume with a run of each kind, damaged ones too."""
     with serve(tmp_path_factory.mktemp("full")) as (build, app):
         build.success(started=START - 3 * DAY)
-        build.publish()
+        build.publish(comparison=COMPARISON, drift=DRIFT, files=PUBLISHED_FILES)
         build.failure("failed", started=START - 2 * DAY)
         build.refusal("refused", started=START - DAY)
         build.running("running")
+        build.not_published("worse", started=START - DAY / 2)
+        for event in EVENTS:
+            build.decision(event)
         damage(build, "torn")
         yield app
 
@@ -65,7 +78,8 @@ def damage(build: Builder, run: str) -> None:
                "parameters": [], "versions": {"a": [1]}, "tries": [{}, 1]}  # fmt: skip
     for name in ("report", "task", "progress"):
         build.write(f"runs/{run}/load_data/{name}.json", strange)
-    build.metrics(run, accuracy="high", gate=[], confusion_matrix=7)
+    build.metrics(run, accuracy="high", gate=[], confusion_matrix=7, segments=[1, {}])
+    build.write(f"runs/{run}/evaluate_model/drift.json", {"features": [{"column": 1}], "score": 7})
     build.write(f"runs/{run}/data_preprocessing/profile.json",
                 {"before": {"columns": {"x": 1}}, "after": []})  # fmt: skip
     build.validation(run, rows="many", dropped_by_reason=[], first_violations=[{"line": None}, 1])
@@ -81,7 +95,7 @@ def test_api_without_a_run_keeps_to_its_document(case: schemathesis.Case, empty:
     case.call_and_validate(app=empty)
 
 
-@pytest.mark.parametrize("run", [RUN, "failed", "refused", "running", "torn"])
+@pytest.mark.parametrize("run", [RUN, "failed", "refused", "running", "torn", "worse"])
 @pytest.mark.parametrize("path", ["/api/runs/{run_id}", "/api/runs/{run_id}/artifacts"])
 def test_answer_about_each_run_keeps_to_the_document(full: Flask, path: str, run: str) -> None:
     answer = API[path]["GET"].Case(path_parameters={"run_id": run}).call_and_validate(app=full)
@@ -97,6 +111,7 @@ def test_answer_about_each_run_keeps_to_the_document(full: Flask, path: str, run
         ("/api/compare", {"run": ["torn", RUN, "failed", "refused", "running"]}),
         ("/api/metrics", {}),
         ("/api/model", {}),
+        ("/api/model/history", {"page_size": 2, "page": 2}),
     ],
 )
 def test_answer_that_has_content_keeps_to_the_document(full: Flask, path: str, query) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.images.monitor.conftest import COMPARISON, DRIFT
 
+from monitor.reading.drift import COLUMNS
 from monitor.reading.evaluation import SCORES
+from monitor.reading.history import EVENTS
 from monitor.reading.stages import STAGES
 
 GRAFANA = json.loads((Path(__file__).resolve().parents[3] / "docs/grafana.json").read_text())
@@ -37,6 +40,10 @@ def everything(build, airflow, serve, poll):
     build.failure("bad", started=build.start + MINUTE)
     build.running("on", started=build.start + 2 * MINUTE)
     build.publish()
+    for name, content in (("comparison", COMPARISON), ("drift", DRIFT)):
+        build.write(f"runs/{build.run}/evaluate_model/{name}.json", content)
+    for event in EVENTS:
+        build.decision(event)
     os.utime(build.write("data/advertising.csv", "x"), (1000, 1000))
     airflow.run("new", "queued")
     poll(client)
@@ -165,3 +172,30 @@ def test_panels_of_the_dashboard_do_not_lie_on_each_other():
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells
+
+
+def test_drift_is_that_of_the_newest_decided_run(build, everything):
+    found = read(everything)
+    assert found["ad_click_drifted"] == {"": 1}
+    assert found["ad_click_drift"] == {"Age": 0.3125, "Male": 0.0004}
+    assert found["ad_click_published_model_score"] == {
+        "accuracy then": 0.97, "accuracy now": 0.9133,
+        "log_loss then": 0.1202, "log_loss now": 0.2417}  # fmt: skip
+
+
+def test_decisions_are_counted_by_event(build, client):
+    assert read(client)["ad_click_decisions"] == dict.fromkeys(EVENTS, 0)
+    for event in ("published", "refused", "published", "rolled_back"):
+        build.decision(event)
+    assert read(client)["ad_click_decisions"] == {
+        "published": 2, "refused": 1, "published_by_hand": 0, "rolled_back": 1}  # fmt: skip
+
+
+def test_columns_of_the_drift_are_bounded_in_number_and_length(build, client):
+    build.success()
+    features = [{"column": f"{n}{'x' * 1000}", "psi": n} for n in range(COLUMNS + 50)]
+    features += [{"column": "twice", "psi": 9000}, {"column": "twice", "psi": 9000}]
+    build.write(f"runs/{build.run}/evaluate_model/drift.json", {"features": features})
+    found = read(client)["ad_click_drift"]
+    assert len(found) == COLUMNS - 1
+    assert max(map(len, found)) == 100

@@ -134,3 +134,21 @@ def test_newest_run_that_vanishes_does_not_break_the_page(build, serve):
     client.get("/health")
     Path(build.root / "runs").rename(build.root / "elsewhere")
     assert client.get("/home").status_code == 200
+
+
+def test_newest_model_that_was_not_published_is_told_with_the_drift_of_its_data(build, page):
+    build.publish("champion")
+    build.success("champion", started=build.start - DAY)
+    assert "The newest model" not in page("/home")
+    build.not_published()
+    found = page("/home")
+    assert "was not published. <span" in found
+    assert "It is worse than the published model beyond chance." in found
+    assert f'<a href="/runs/{build.run}#drift">The data have drifted</a>' in found
+    assert "column Age has drifted" in found
+
+
+def test_drift_is_told_no_longer_when_a_newer_run_finds_none(build, page):
+    build.not_published(started=build.start - DAY)
+    build.success("newer")
+    assert "drifted" not in page("/home")

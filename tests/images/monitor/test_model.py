@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from tests.images.monitor.conftest import COMPARISON, DRIFT, MEASURED, METRICS, PUBLISHED_FILES, iso
 
 from monitor.model import PAGE_SIZE
 
@@ -100,3 +101,68 @@ def test_newly_published_model_is_shown_at_once(build, client, page):
     assert 'href="/runs/first"' in page("/model")
     build.publish("second")
     assert 'href="/runs/second"' in page("/model")
+
+
+def test_history_file_tells_of_what_no_run_does(build, history, page):
+    build.success("a")
+    build.publish("a")
+    build.decision("published", "a")
+    build.decision("refused", "b", time=iso(build.start + MINUTE), reason="worse beyond chance")
+    build.decision("published_by_hand", "b", time=iso(build.start + 2 * MINUTE), previous="a")
+    build.decision("rolled_back", "a", time=iso(build.start + 3 * MINUTE), previous="b")
+    assert history() == [(["rolled back", "in use"], "a"), (["published by hand"], "b"),
+                         (["refused"], "b"), (["published"], "a")]  # fmt: skip
+    found = page("/model").partition('id="history"')[2]
+    assert "worse beyond chance" in found
+    assert 'In use before: <a class="run-id" href="/runs/b">' in found
+    assert "0.9859" in found
+
+
+def test_runs_that_the_history_file_does_not_know_are_in_the_history(build, history):
+    build.success("old", started=build.start - MINUTE)
+    build.refusal("missed-the-gate", started=build.start + MINUTE)
+    build.decision("published", "a")
+    assert history() == [(["refused"], "missed-the-gate"), (["published"], "a"),
+                         (["published"], "old")]  # fmt: skip
+
+
+def test_torn_last_line_of_the_history_is_left_out(build, history):
+    build.decision("published", "a")
+    with (build.root / "model/history.jsonl").open("a") as file:
+        file.write('{"time": "2026-11-23T19:30:00Z", "event": "publ')
+    assert history() == [(["published"], "a")]
+
+
+def test_history_file_is_paged_and_no_more_than_the_newest_are_shown(build, history, monkeypatch):
+    monkeypatch.setattr("monitor.model.MOST", PAGE_SIZE + 2)
+    for number in range(PAGE_SIZE + 5):
+        build.decision("published", f"r{number:02}", time=iso(build.start + number * MINUTE))
+    assert len(history()) == PAGE_SIZE
+    assert [run for _, run in history("/model?page=2")] == ["r04", "r03"]
+
+
+def test_new_line_of_the_history_is_shown_at_once(build, history):
+    build.decision("published", "a")
+    assert len(history()) == 1
+    build.decision("rolled_back", "b", time=iso(build.start + MINUTE))
+    assert [run for _, run in history()] == ["b", "a"]
+
+
+def test_published_files_are_listed_with_their_sha256(build, page):
+    build.publish(files=PUBLISHED_FILES)
+    found = page("/model").partition('id="files"')[2].partition("</section>")[0]
+    for part in ("logistic_regression_model.onnx", "905 B", "2b" * 32, "1.8 kB"):
+        assert part in found
+
+
+def test_card_has_what_was_measured_and_compared(build, page):
+    build.publish(metrics=METRICS | MEASURED, comparison=COMPARISON, drift=DRIFT)
+    found = page("/model")
+    for part in (
+        "0.9441 \N{EN DASH} 0.9841",
+        "61 to 120",
+        "0.9567",
+        'id="challenge"',
+        'id="drift"',
+    ):
+        assert part in found

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from tests.images.monitor.conftest import DRIFT
 
 from monitor.reading.files import LARGE_LIMIT
 from monitor.reading.index import SORTS
 from monitor.reading.profile import QUANTILES
+from monitor.reading.stages import STAGES
 from monitor.runs import PAGE_SIZE, SILENCE
 
 CRASH = {"code": 70, "cause": "crashed", "message": "crashed with ValueError: x"}
@@ -495,7 +497,7 @@ FACTS = ("count", "missing", "distinct", "minimum", "maximum", "mean", "std")
 
 def strange(value):
     return {
-        "state": value, "status": value, "started": value, "ended": value, "seconds": value,
+        "state": value, "started": value, "ended": value, "seconds": value,
         "try_number": value, "exit_code": value, "log_tail": [value, {}], "docker_run": value,
         "fraction": value, "metrics": {"rows": value, "train_rows": value}, "tries": [value, {}],
         "parameters": {"C": value}, "versions": {"python": value}, "peak_memory_bytes": value,
@@ -511,6 +513,20 @@ def strange(value):
         "rows_read": value, "dropped_by_reason": {"reason": value}, "warnings": [value, value],
         "calibration": [{"rows": value, "predicted": value, "observed": value}, value],
         "average_precision": value, "baseline_log_loss": value, "positive_share": value,
+        "status": "up to date", "why": value, "taken_from": value, "calibration_error": value,
+        "intervals": {"accuracy": [value, value], "f1": value},
+        "segments": [value, {"column": value, "segment": value, "rows": value,
+                             "accuracy_interval": [value, value], "accuracy": value}],
+        "yardstick": {"majority_class": {"accuracy": value}, "hist_gradient_boosting": value},
+        "cross_validation": {"folds": value, "repeats": value, "accuracy": {"mean": value}},
+        "champion": {"run_id": value}, "verdict": value, "why_not": value,
+        "roc_auc": {"difference": value, "interval": [value, value], "p_value": value},
+        "reference": {"run_id": value}, "drifted": value,
+        "features": [value, {"column": value, "psi": value, "p_value": value, "test": value,
+                             "missing_now": value, "missing_then": value, "drifted": value}],
+        "target": {"share_then": value, "share_now": value, "p_value": value},
+        "score": {"rows": value, "accuracy_then": value, "log_loss_now": value, "p_value": value},
+        "thresholds": {"psi": value, "p_value": [value]},
         "before": {"rows": value, "classes": {"0": value, "1": value}, "columns": {
             "facts": dict.fromkeys((*FACTS, "type", "role", "quantiles", "top"), value),
             "quantiles": {"quantiles": dict.fromkeys(QUANTILES, value), "minimum": value,
@@ -534,16 +550,101 @@ def test_strange_values_never_break_a_page(build, client, value):
     for name in ("report", "task", "progress"):
         build.write(f"runs/{build.run}/build_model/{name}.json", content | {"outputs": [output]})
     for name in ("start_pipeline/run.json", "evaluate_model/metrics.json",
+                 "evaluate_model/comparison.json", "evaluate_model/drift.json",
                  "load_data/validation.json", "data_preprocessing/profile.json",
                  "model_summary/model_summary.json"):  # fmt: skip
         build.write(f"runs/{build.run}/{name}", content)
     build.publish(metrics=content, source=content["source"], created=value, model_type=value,
-                  features=value, train_score=value)  # fmt: skip
+                  features=value, train_score=value, comparison=content, drift=content,
+                  files={"model": {"bytes": value, "sha256": value}, "x": value},
+                  contract={"columns": {"a": value, "b": {
+                      "role": "feature", "type": value, "minimum": value, "maximum": value,
+                      "unit": value, "missing": value, "allowed": [value]}}})  # fmt: skip
+    build.decision("published", time=value, reason=value, accuracy=value, roc_auc=value,
+                   sha256=value, previous=value)  # fmt: skip
     both = f"run={build.run}&run=usual"
     for address in ("/", "/home", "/runs", "/success", "/failure", "/model", f"/compare?{both}",
                     f"/runs/{build.run}", f"/embed/runs/{build.run}", "/metrics", "/health",
                     "/ready", "/api/status", f"/api/status?run_id={build.run}", "/api/metrics",
                     "/api/runs", f"/api/runs/{build.run}", "/api/model", f"/api/compare?{both}",
+                    "/api/model/history", "/predict", "/predict?b=1",
                     f"/api/runs/{build.run}/artifacts"):  # fmt: skip
         assert client.get(address).status_code in (200, 302), address
     assert json.loads(client.get(f"/api/runs/{build.run}").data)["run_id"] == build.run
+
+
+def test_stage_that_took_over_earlier_work_says_whose_and_why(build, page):
+    build.not_published()
+    found = page(f"/runs/{build.run}").partition('id="stages"')[2]
+    row = found.partition(">load_data<")[2].partition("</tr>")[0]
+    assert '<span class="badge text-bg-success">up to date</span>' in row
+    assert "nothing has changed" in row
+    assert 'Taken from <a class="run-id" href="/runs/champion">champion</a>.' in row
+    row = found.partition(">build_model<")[2].partition("</tr>")[0]
+    assert ">succeeded<" in row
+    assert "parameter max_iter 1000 &gt; 500" in row
+
+
+def test_stage_that_is_up_to_date_is_done(build, page):
+    build.stages(STAGES, build.run, build.start, tasks=False)
+    for stage in STAGES:
+        build.report(stage, status="up to date", taken_from="../x")
+    found = page(f"/runs/{build.run}")
+    assert "The run succeeded" in found
+    assert "Taken from" not in found
+
+
+def test_metrics_have_their_intervals_and_what_else_was_measured(build, page):
+    build.not_published()
+    found = page(f"/runs/{build.run}").partition('id="metrics"')[2]
+    for part in ("0.9441 \N{EN DASH} 0.9841", "0.0712 \N{EN DASH} 0.1748", "with 95 % confidence",
+                 "off by 0.0213 on average", "always the majority class", "0.5133", "0.9567",
+                 "5 folds, 3 times", "0.9671 ± 0.0142", "61 to 120",
+                 "0.3424 \N{EN DASH} 1.0000"):  # fmt: skip
+        assert part in found
+    assert "between 0.9441 and 0.9841" not in found
+
+
+def test_warnings_of_metrics_and_drift_are_those_of_the_run(build, page):
+    build.not_published()
+    build.report("evaluate_model", metrics={"warnings": [DRIFT["warnings"][0]]})
+    found = page(f"/runs/{build.run}").partition('id="warnings"')[2].partition("</section>")[0]
+    assert "the test rows are few (300)" in found
+    assert found.count(DRIFT["warnings"][0]) == 1
+
+
+def test_comparison_shows_both_models_with_verdict_and_chance(build, page):
+    build.not_published()
+    found = page(f"/runs/{build.run}").partition('id="challenge"')[2].partition("</section>")[0]
+    for part in ('<span class="badge text-bg-danger">worse</span>',
+                 "It is worse than the published model beyond chance.", "the same 300 test rows",
+                 'href="/runs/champion"', "\N{MINUS SIGN}0.0300", "p = 0.0039", "+0.0601",
+                 "lies between \N{MINUS SIGN}0.0292 and \N{MINUS SIGN}0.0047"):  # fmt: skip
+        assert part in found
+
+
+def test_drift_shows_columns_target_scores_and_thresholds(build, page):
+    build.not_published()
+    found = page(f"/runs/{build.run}").partition('id="drift"')[2].partition("</section>")[0]
+    for part in ("0.3125", "Kolmogorov-Smirnov", "p &lt; 0.0001", "0 %, 12.5 %", "51.3 %",
+                 "0.9133", "p = 0.0021", "psi 0.2", "p_value 0.01", "300 test rows"):  # fmt: skip
+        assert part in found
+    assert found.count(">drifted<") == 3  # the whole, the score, the one column
+
+
+def test_first_run_says_why_there_is_nothing_to_compare_with(build, page):
+    build.success()
+    why = "no model is published yet"
+    none = {"verdict": "first", "reason": why, "why_not": why, "champion": None, "rows": 0}
+    build.write(f"runs/{build.run}/evaluate_model/comparison.json", none)
+    build.write(f"runs/{build.run}/evaluate_model/drift.json", {"reference": None, "why_not": why})
+    found = page(f"/runs/{build.run}")
+    assert found.count("No model is published yet.") == 2
+    assert ">no drift<" not in found
+
+
+def test_run_without_the_newer_files_has_no_sections_for_them(build, page):
+    build.success()
+    found = page(f"/runs/{build.run}")
+    for part in ('id="challenge"', 'id="drift"', "Segments", "Beside other ways", "off by"):
+        assert part not in found

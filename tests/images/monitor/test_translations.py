@@ -12,6 +12,15 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 from jinja2 import Environment
+from tests.images.monitor.conftest import (
+    COMPARISON,
+    CONTRACT,
+    DRIFT,
+    MEASURED,
+    METRICS,
+    PUBLISHED_FILES,
+)
+from tests.images.monitor.predictor_server import PredictorServer
 
 ROOT = Path(__file__).resolve().parents[3]
 MONITOR = ROOT / "images/monitor"
@@ -163,7 +172,8 @@ def filled(build):
     day = timedelta(days=1)
     build.success("a-old", started=build.start - day)
     build.success()
-    build.publish()
+    parts = {"metrics": METRICS | MEASURED, "comparison": COMPARISON, "drift": DRIFT}
+    build.publish(contract=CONTRACT, files=PUBLISHED_FILES, **parts)
     build.validation(
         valid=False,
         unknown_columns=["Colour"],
@@ -178,6 +188,8 @@ def filled(build):
     tries = [build.attempt(1, build.start + 3 * day)]
     build.task("load_data", "up_for_retry", "d-retried", try_number=2, tries=tries, **told)
     build.running("e-live", started=build.start + 4 * day)
+    build.not_published("g-worse", started=build.start + 5 * day)
+    build.decision("published_by_hand", "a-old", previous="b-bad-data")
     build.mail()
     build.mail("2.M1P1.mailbox", subject="", text=None, html="<p>Hi</p>")
     return build
@@ -208,6 +220,7 @@ def english(page, catalog):
 PAGES = (
     *("/home", "/success", "/failure", "/model", "/api/", "/embed/", "/nowhere", "/mails"),
     *("/mails?q=zebra", "/mails/1.M1P1.mailbox", "/mails/2.M1P1.mailbox", "/mails/zebra"),
+    *("/predict", "/predict?Age=3", "/runs/g-worse"),
     *("/runs", "/runs?q=zebra", "/runs?sort=accuracy&order=asc", "/runs/zebra", "/runs/a b"),
     *("/runs/a-old", "/runs/b-bad-data", "/runs/c-missed", "/runs/d-retried", "/runs/e-live"),
     *("/compare", "/compare?run=a-old&run=c-missed&run=zebra", "/compare?run=a-old"),
@@ -219,6 +232,23 @@ def test_every_page_is_french(filled, french, catalog):
     pages = zip(PAGES, french(*PAGES), strict=True)
     found = {address: left for address, page in pages if (left := english(page, catalog))}
     assert found == {}
+
+
+@pytest.mark.parametrize("status", [200, 422, 503])
+def test_what_the_predictor_says_is_french_or_says_that_it_is_not(filled, french, catalog, status):
+    predictor = PredictorServer()
+    if status != 200:
+        rules = (
+            [{"row": 0, "field": "Age", "rule": "the value is missing"}] if status == 422 else []
+        )
+        predictor.refuse(status, detail="no model is published yet", errors=rules)
+    (page,) = french("/predict?Age=3", PREDICTOR_URL=predictor.url)
+    predictor.stop()
+    assert english(page, catalog) == []
+    assert "Prédire" in page
+    (page,) = french("/predict?Age=3", PREDICTOR_URL=predictor.url)
+    assert english(page, catalog) == []
+    assert "Le prédicteur ne répond pas" in page
 
 
 def test_every_page_of_an_empty_volume_is_french(build, french, catalog):

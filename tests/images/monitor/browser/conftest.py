@@ -18,7 +18,20 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
-from tests.images.monitor.conftest import DAY, RUN, START, Builder
+from tests.images.monitor.conftest import (
+    COMPARISON,
+    CONTRACT,
+    DAY,
+    DRIFT,
+    MEASURED,
+    METRICS,
+    PUBLISHED_FILES,
+    RUN,
+    START,
+    Builder,
+    iso,
+)
+from tests.images.monitor.predictor_server import PredictorServer
 
 from monitor import SETTINGS
 
@@ -172,11 +185,31 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def site(start_site: Callable[..., Site]) -> Site:
+def site(start_site: Callable[..., Site], predictor: PredictorServer) -> Site:
     """A site with runs in all states, more than a page of them; tests only look at it."""
-    site = start_site()
+    site = start_site(PREDICTOR_URL=predictor.url)
     fill(site.build)
     return site
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Iterator[PredictorServer]:
+    """A predictor that has the same answer for every row."""
+    server = PredictorServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def refusing_site(start_site: Callable[..., Site]) -> Iterator[Site]:
+    """A site whose predictor refuses every row for its age."""
+    server = PredictorServer()
+    broken = {"row": 0, "field": "Age", "rule": "the value is above the maximum 120"}
+    server.refuse(422, detail="row 0, field 'Age': too old", errors=[broken])
+    site = start_site(PREDICTOR_URL=server.url)
+    site.build.publish(contract=CONTRACT)
+    yield site
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -202,7 +235,11 @@ def fill(build: Builder) -> None:
     build.success("torn", started=START - 1.5 * DAY)
     build.write("runs/torn/build_model/report.json", '{"status": ')
     build.success(started=START - DAY)
-    build.publish()
+    parts = {"metrics": METRICS | MEASURED, "comparison": COMPARISON, "drift": DRIFT}
+    build.publish(contract=CONTRACT, files=PUBLISHED_FILES, **parts)
+    build.not_published("worse", started=START - DAY / 2)
+    build.decision("published", time=iso(START - DAY), previous="old00")
+    build.decision("refused", "worse", time=iso(START - DAY / 2), reason=COMPARISON["reason"])
     former = [build.attempt(1, START + DAY / 7200)]
     build.running("running", started=START)
     build.task("build_model", "running", "running", try_number=2, tries=former)

@@ -29,7 +29,10 @@ PAGES = {
     "run with a torn file": "/runs/torn",
     "choose runs": "/compare?run=absent",
     "compare": f"/compare?{RUNS}",
+    "run that was not published": "/runs/worse",
     "model": "/model",
+    "predict": "/predict",
+    "prediction": "/predict?Daily+Time+Spent+on+Site=70.5&Age=30&Male=1",
     "mails": "/mails",
     "mail": "/mails/1.M1P1.mailbox",
     "API": "/api/",
@@ -37,8 +40,11 @@ PAGES = {
     "embedded": "/embed/runs/failed",
 }
 EMPTY = {"no run": "/home", "no runs": "/runs", "no outcome": "/success", "no model": "/model",
-         "no mail": "/mails"}  # fmt: skip
-PLACES = {"site": PAGES, "empty_site": EMPTY, "guarded_site": {"login": "/"}}
+         "no mail": "/mails",
+         "no predictor": "/predict"}  # fmt: skip
+REFUSED = {"refused row": "/predict?Age=300"}
+PLACES = {"site": PAGES, "refusing_site": REFUSED, "empty_site": EMPTY,
+          "guarded_site": {"login": "/"}}  # fmt: skip
 READERS = (("desktop", "en"), ("phone", "fr"))
 NARROWEST = 360
 

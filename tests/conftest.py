@@ -31,6 +31,38 @@ DAG = "ml_pipeline_advertising"
 RUN_LIMIT_SECONDS = 600
 
 
+@pytest.hookimpl(tryfirst=True)  # the worker reads the groups from here
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give workers (``pytest -n 2``) groups of tests: a group runs on one worker, in its order.
+
+    The group that takes longest is begun first: it decides when all are done.
+    """
+    groups = [group_of(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
+        item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        first = {"engine": 0, "browser": 1}
+        ranks = {id(item): first.get(group, 2) for item, group in zip(items, groups, strict=True)}
+        items.sort(key=lambda item: ranks[id(item)])
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return which tests have to run on one worker with this one.
+
+    There is one Docker engine, one stack and one set of images, which drills replace for a while.
+    Pages are looked at with one browser, on sites that many tests share. All else shares what the
+    fixtures of its file make.
+    """
+    if "settings" in getattr(item, "fixturenames", ()) or marked(item, "image", "stack", "drill"):
+        return "engine"
+    return "browser" if marked(item, "browser") else str(item.path.relative_to(ROOT))
+
+
+def marked(item: pytest.Item, *names: str) -> bool:
+    """Tell whether a test has one of these markers."""
+    return any(item.get_closest_marker(name) for name in names)
+
+
 @dataclass
 class Stack:
     """A running stack, as its users meet it: by HTTP, by its volume, by make."""

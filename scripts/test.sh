@@ -42,4 +42,8 @@ install_browser
 unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET
 # One worker has the engine and the stack, on which most of the time goes, and the other one all else: tests/conftest.py.
 [ $# -gt 0 ] || set -- --numprocesses=2
-exec .venv/bin/python3 -m pytest "$@"
+code=0
+.venv/bin/python3 -m pytest "$@" || code=$?
+# Interrupted: nobody waits for a worker then, and so not for its stack's end either.
+if [ "$code" = 2 ]; then VOLUMES=1 scripts/down.sh; fi
+exit "$code"

@@ -40,7 +40,7 @@ scripts/lint.sh
 install_browser
 # What this command was told is not meant for those that the tests run.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET
-# One worker has the engine and the stack, on which most of the time goes, and the other one all else: tests/conftest.py.
+# One worker has the engine and the stack, on which most of the time goes, and the other one all else: tests/workers.py.
 [ $# -gt 0 ] || set -- --numprocesses=2
 code=0
 .venv/bin/python3 -m pytest "$@" || code=$?

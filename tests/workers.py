@@ -28,7 +28,7 @@ def group_of(item: pytest.Item) -> str:
     """
     if needs_engine(item) and "built_images" not in fixtures_of(item):
         return "engine"
-    return "browser" if marked(item, "browser") else str(item.path.relative_to(ROOT))
+    return "browser" if marked(item, "browser") else str(item.path)
 
 
 def rank_of(item: pytest.Item) -> int:

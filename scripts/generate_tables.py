@@ -178,10 +178,11 @@ def main() -> None:
     for document in TABLES:
         old = (ROOT / document).read_text(encoding="utf-8")
         new = fill(document, old)
-        if "--check" not in sys.argv[1:]:
-            (ROOT / document).write_text(new, encoding="utf-8")
-        elif old != new:
+        if old == new:
+            continue
+        if "--check" in sys.argv[1:]:
             sys.exit(f"error: the tables of {document} are not current: run make tables")
+        (ROOT / document).write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,10 @@ def main() -> None:
     texts = gather()
     for path in catalogs():
         catalog = read(path)
-        path.write_bytes(renew(catalog, texts))
+        content = renew(catalog, texts)
+        # A catalog that is as it was is not written: it would be compiled anew, and may be read.
+        if content != path.read_bytes():
+            path.write_bytes(content)
         missing = untranslated(catalog)
         print(f"messages: {path.relative_to(ROOT)}: {len(missing)} of {len(texts)} to translate")
         for text in missing:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make test: sets up what is missing and runs every test, as CI does. ARGS go to pytest (ARGS="-k gate -x").
+# make test: sets up what is missing and runs every test, as CI does. ARGS go to pytest (ARGS="-k gate -x"), which then
+# runs in one process, so that -x stops at once and --pdb works; ARGS="-n 2" has two workers, as without ARGS.
 # The tests have settings, ports, images, database and volume of their own, named after this checkout and kept
 # in .test: a stack that is running, here or in another checkout, stays untouched.
 set -euo pipefail
@@ -39,4 +40,10 @@ scripts/lint.sh
 install_browser
 # What this command was told is not meant for those that the tests run.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET RUN
-exec .venv/bin/python3 -m pytest "$@"
+# One worker has the engine and the stack, on which most of the time goes, and the other one all else: tests/workers.py.
+[ $# -gt 0 ] || set -- --numprocesses=2
+code=0
+.venv/bin/python3 -m pytest "$@" || code=$?
+# Interrupted: nobody waits for a worker then, and so not for its stack's end either.
+if [ "$code" = 2 ]; then VOLUMES=1 scripts/down.sh; fi
+exit "$code"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
+import fcntl
 import functools
 import json
 import os
@@ -23,6 +24,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests.workers import (  # noqa: F401 - pytest finds its hooks here
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_xdist_make_scheduler,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / os.environ.get("ENV_FILE", ".test/.env")
@@ -247,22 +253,41 @@ def run_make() -> Any:
 
 
 @contextlib.contextmanager
+def images_locked(how: int) -> Iterator[None]:
+    """Images are others than were built (``LOCK_SH``), or are to be those (``LOCK_EX``)."""
+    with SETTINGS.with_name("images.lock").open("w") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@pytest.fixture(scope="session")
+def built_images(settings: dict[str, str]) -> dict[str, str]:
+    """The ids of the stages' images as they were built, by stage, whatever other tests replace."""
+    stages = sorted(path.parent.name for path in ROOT.glob("images/*/stage.toml"))
+    names = [f"localhost/ad-click/{stage}:{settings['IMAGE_TAG']}" for stage in stages]
+    with images_locked(fcntl.LOCK_EX):
+        ids = docker("image", "inspect", "--format", "{{.Id}}", *names).split()
+    return dict(zip(stages, ids, strict=True))
+
+
+@contextlib.contextmanager
 def replaced_work(settings: dict[str, str], stage: str, work: str) -> Iterator[None]:
     """Give a stage's image, for a while, another work than its own, which is ``<stage>.work``."""
     image = f"localhost/ad-click/{stage}:{settings['IMAGE_TAG']}"
     kept = docker("image", "inspect", "--format", "{{.Id}}", image).strip()
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "main.py").write_text(work)
-        Path(folder, "Dockerfile").write_text(
-            f"FROM {image}\n"
-            f"COPY --from={image} /app/{stage}/main.py /app/{stage}/work.py\n"
-            f"COPY --chmod=644 main.py /app/{stage}/main.py\n"
-        )
-        docker("buildx", "build", "--quiet", "--load", "--tag", image, folder)
-    try:
-        yield
-    finally:
-        docker("tag", kept, image)
+    with images_locked(fcntl.LOCK_SH):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "main.py").write_text(work)
+            Path(folder, "Dockerfile").write_text(
+                f"FROM {image}\n"
+                f"COPY --from={image} /app/{stage}/main.py /app/{stage}/work.py\n"
+                f"COPY --chmod=644 main.py /app/{stage}/main.py\n"
+            )
+            docker("buildx", "build", "--quiet", "--load", "--tag", image, folder)
+        try:
+            yield
+        finally:
+            docker("tag", kept, image)
 
 
 @pytest.fixture(scope="session")
@@ -292,8 +317,9 @@ def hidden_image(settings: dict[str, str]) -> Iterator[str]:
     """The image of build_model is, for one test, not there; its name."""
     image = f"localhost/ad-click/build_model:{settings['IMAGE_TAG']}"
     kept = f"{image}-kept"
-    docker("tag", image, kept)
-    docker("image", "rm", image)
-    yield image
-    docker("tag", kept, image)
-    docker("image", "rm", kept)
+    with images_locked(fcntl.LOCK_SH):
+        docker("tag", image, kept)
+        docker("image", "rm", image)
+        yield image
+        docker("tag", kept, image)
+        docker("image", "rm", kept)

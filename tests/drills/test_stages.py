@@ -143,6 +143,7 @@ class Site:
     """A volume, the images of the tests' own tag to run on it, and what they make in peace."""
 
     settings: dict[str, str]
+    images: dict[str, str]  # by stage
     volume: Path
     kept: Path  # what the reference run and the former one made: <kept>/new and <kept>/old
 
@@ -154,7 +155,7 @@ class Site:
         self.own(volume)
         (volume / "runs").mkdir()
         self.own(volume / "runs")
-        return Site(self.settings, volume, self.kept)
+        return Site(self.settings, self.images, volume, self.kept)
 
     def own(self, *paths: Path) -> None:
         """Give files to the pipeline's user."""
@@ -186,9 +187,6 @@ class Site:
             *("--label", f"ad-click.drill={self.settings['COMPOSE_PROJECT_NAME']}"),
         ]
 
-    def image(self, stage: str) -> str:
-        return f"localhost/ad-click/{stage}:{self.settings['IMAGE_TAG']}"
-
     def run(
         self,
         stage: str,
@@ -199,7 +197,7 @@ class Site:
     ) -> Ended:
         """Run a stage in a container of its own."""
         command = self.command(stage, "--rm", *options, access=access)
-        command += [self.image(stage), "--run-id", run_id, *forced(stage), *arguments]
+        command += [self.images[stage], "--run-id", run_id, *forced(stage), *arguments]
         started = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return Ended(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
@@ -213,7 +211,7 @@ class Site:
             "--env=OPENBLAS_NUM_THREADS=1",  # a process without threads is safe to fork
             f"--mount=type=bind,source={HERE / 'stage_forks.py'},target=/drill.py,readonly",
         )
-        command += [self.image(stage), "-W", "ignore::DeprecationWarning", "/drill.py", stage]
+        command += [self.images[stage], "-W", "ignore::DeprecationWarning", "/drill.py", stage]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe)
         forks = Forks(process, stage)
@@ -308,10 +306,14 @@ def remove(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(
+    settings: dict[str, str],
+    built_images: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
     """A volume on which the former run and then the reference run were made, in peace."""
     volume, kept = tmp_path_factory.mktemp("volume"), tmp_path_factory.mktemp("kept")
-    site = Site(settings, volume, kept)
+    site = Site(settings, built_images, volume, kept)
     (volume / ".ad-click-volume").touch()
     shutil.copytree(ROOT / "shared_volume" / "data", volume / "data")
     lines = (volume / "data" / "advertising.csv").read_text().splitlines(keepends=True)
@@ -397,7 +399,7 @@ def kill_containers(site: Site, number: int, draw: random.Random) -> Iterator[st
         stage, start = next(stages), ("old", "none")[count // 6 % 2]
         name = f"{site.settings['COMPOSE_PROJECT_NAME']}-drill-{uuid.uuid4().hex[:12]}"
         command = site.command(stage, "--detach", "--name", name)
-        command += [site.image(stage), "--run-id", RUN, *forced(stage)]
+        command += [site.images[stage], "--run-id", RUN, *forced(stage)]
         code = 0
         while code != 137:
             site.restore(stage, start, start)

@@ -46,6 +46,11 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (polls(event) && document.hidden) event.preventDefault();
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
+  // Asked for before the reader searched, answered after: it would undo the search.
+  if (polls(event) && event.detail.pathInfo.requestPath !== event.detail.elt.getAttribute("hx-get")) {
+    event.detail.shouldSwap = false;
+    return;
+  }
   const etag = event.detail.xhr.getResponseHeader("ETag");
   if (polls(event) && etag && etag === shown) event.detail.shouldSwap = false;
   shown = etag;

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request
 from tests.images.monitor.conftest import (
     COMPARISON,
     CONTRACT,
@@ -54,8 +54,8 @@ class Site:
 
     build: Builder
     folder: Path
-    settings: dict[str, str] = field(default_factory=dict)
-    port: int = 0
+    settings: dict[str, str]
+    port: int
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,8 +69,7 @@ class Site:
         return self.folder / "access.log"
 
     def start(self) -> None:
-        """Start it, on the port that it had before if it ran before."""
-        self.port = self.port or free_port()
+        """Start it, on its port, also after it was stopped."""
         usual = SETTINGS | {"SHARED_VOLUME": str(self.build.root), "INDEX": str(self.folder)}
         command = (sys.executable, "-m", "gunicorn", "monitor:create_app()")
         options = {
@@ -85,16 +84,21 @@ class Site:
             env={**os.environ, **usual, **self.settings},
             cwd=self.folder,
         )
+        self.wait("/health")
+
+    def wait(self, path: str) -> None:
+        """Wait until it answers that it is well (``/health``), or has read it all (``/ready``)."""
         deadline = time.monotonic() + START_LIMIT_SECONDS
-        while not self.answers():
+        while not self.answers(path):
+            assert self.process is not None
             assert self.process.poll() is None, (self.folder / "error.log").read_text()
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, f"{path} does not answer"
             time.sleep(0.1)
 
-    def answers(self) -> bool:
-        """Return whether it answers."""
+    def answers(self, path: str = "/health") -> bool:
+        """Return whether it answers, and well."""
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=START_LIMIT_SECONDS):
+            with urllib.request.urlopen(self.url + path, timeout=START_LIMIT_SECONDS):
                 return True
         except (urllib.error.URLError, ConnectionError):
             return False
@@ -118,12 +122,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_site(folder: Path, **settings: str) -> Iterator[Site]:
-    """A site that runs, on an empty volume."""
-    site = Site(Builder(folder / "shared_volume"), folder, settings)
+def running_site(
+    folder: Path, fill: Callable[[Site], None] | None = None, **settings: str
+) -> Iterator[Site]:
+    """A site that runs, on an empty volume, or on one that it has read as ``fill`` wrote it."""
+    site = Site(Builder(folder / "shared_volume"), folder, settings, free_port())
     site.build.write(".ad-click-volume", "")
     try:
+        if fill:
+            fill(site)
         site.start()
+        if fill:
+            site.wait("/ready")
         yield site
     finally:
         site.stop()
@@ -170,10 +180,10 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
-    """Start a site with settings of its own; it ends with the tests."""
+    """Start a site that is filled first, with settings of its own; it ends with the tests."""
     with ExitStack() as sites:
-        yield lambda **settings: sites.enter_context(
-            running_site(tmp_path_factory.mktemp("site"), **settings)
+        yield lambda fill=None, **settings: sites.enter_context(
+            running_site(tmp_path_factory.mktemp("site"), fill, **settings)
         )
 
 
@@ -187,9 +197,7 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def site(start_site: Callable[..., Site], predictor: PredictorServer) -> Site:
     """A site with runs in all states, more than a page of them; tests only look at it."""
-    site = start_site(PREDICTOR_URL=predictor.url)
-    fill(site.build)
-    return site
+    return start_site(fill, PREDICTOR_URL=predictor.url)
 
 
 @pytest.fixture(scope="session")
@@ -224,8 +232,9 @@ def guarded_site(start_site: Callable[..., Site]) -> Site:
     return start_site(MONITOR_PASSWORD=PASSWORD)
 
 
-def fill(build: Builder) -> None:
+def fill(site: Site) -> None:
     """Write 30 runs, of which the newest is in progress, and some mails."""
+    build = site.build
     for number in range(25):
         run = f"old{number:02}"
         build.success(run, started=START - (number + 4) * DAY)
@@ -306,11 +315,22 @@ def path_of(page: Page) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Let a page be left for the next one while it is asked."""
+    try:
+        yield
+    except Error as error:
+        if "context was destroyed" not in error.message:
+            raise
+
+
 def until(page: Page, expression: str, milliseconds: int = LIMIT_MS) -> Any:
     """Return what an expression gives in a page, as soon as that counts as true."""
     # The page's policy forbids Playwright's own wait_for_function, which evaluates texts.
     for _ in range(milliseconds // STEP_MS):
-        if answer := page.evaluate(expression):
-            return answer
+        with leaving():
+            if answer := page.evaluate(expression):
+                return answer
         page.wait_for_timeout(STEP_MS)
     raise AssertionError(f"never true: {expression}")

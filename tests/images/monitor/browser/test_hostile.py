@@ -69,10 +69,12 @@ def poison(build: Builder) -> None:
 
 @pytest.fixture(scope="module")
 def evil_site(start_site) -> Site:
-    site = start_site()
-    poison(site.build)
-    site.build.mail("2.M1P1.mailbox", html=MAIL.replace("{address}", f"{site.url}/model"))
-    return site
+
+    def fill(site: Site) -> None:
+        poison(site.build)
+        site.build.mail("2.M1P1.mailbox", html=MAIL.replace("{address}", f"{site.url}/model"))
+
+    return start_site(fill)
 
 
 def unhacked(page: Page) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
-from tests.images.monitor.browser.conftest import LIMIT_MS, Site, path_of, until
+from playwright.sync_api import Page, Route, expect
+from tests.images.monitor.browser.conftest import LIMIT_MS, STEP_MS, Site, path_of, until
 from tests.images.monitor.conftest import RUN
 
 pytestmark = pytest.mark.browser
@@ -29,6 +29,23 @@ def test_search_finds_while_one_types(visit, site: Site) -> None:
     wait_for_count(page, "1 run")
     assert shown(page) == ["refused"]
     assert path_of(page).startswith("/runs?q=gate%20missed")
+
+
+def test_answer_that_comes_late_does_not_undo_a_search(visit, site: Site) -> None:
+    page = visit(site, "/runs").page
+    asked: list[Route] = []
+    page.route(f"{site.url}/runs", lambda route: asked.append(route))  # from now on they wait
+    for _ in range(LIMIT_MS // STEP_MS):
+        if asked:
+            break
+        page.wait_for_timeout(STEP_MS)
+    page.get_by_label("Search").fill("gate missed")
+    wait_for_count(page, "1 run")
+    with page.expect_response(f"{site.url}/runs"):
+        asked[0].continue_()
+    page.wait_for_timeout(500)
+    assert shown(page) == ["refused"]
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_search_that_finds_nothing_says_so_and_leads_back(visit, site: Site) -> None:

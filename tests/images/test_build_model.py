@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
 
 import batches
 import build_model.main
@@ -33,6 +34,13 @@ CONTRACT = {
     "site": {"type": "category", "missing": "impute", "encode": "hashing"},
     "words": {"type": "text", "missing": "impute"},
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine threads that grow trees wait for each other without an end."""
+    with threadpool_limits(1):
+        yield
 
 
 def rows(volume, part: str) -> pd.DataFrame:

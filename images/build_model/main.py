@@ -31,7 +31,7 @@ ALWAYS_THERE = ("refuse", "drop")
 # Numbers of the training rows that are held in memory, eight bytes and several copies of each.
 MOST_IN_MEMORY = 2**22
 # Numbers that gradient boosting may hold, in several copies too.
-MOST_IN_TREES = 2**25
+MOST_IN_TREES = 2**24
 # The out-of-core solver holds the square of the number of features.
 WIDEST = 1000
 BOOSTING = "hist_gradient_boosting"

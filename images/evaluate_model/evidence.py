@@ -5,12 +5,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scipy.stats import binomtest
 from sklearn.pipeline import Pipeline
 
 from evaluate_model.intervals import RESAMPLES, find_intervals
 from evaluate_model.scores import Scores
-from evaluate_model.segments import CHANCE, measure_segments, promise
+from evaluate_model.segments import CHANCE, is_below, measure_segments, promise
 from evaluate_model.yardstick import FOLDS, cross_validate, is_small, measure_boosting
 from stage import Run
 
@@ -113,8 +112,7 @@ def find_warnings(measured: dict[str, Any], promised: float, min_accuracy: float
             f"{rows} test rows do not show that the model tells clicks from others: ROC AUC "
             f"{measured['roc_auc']:.4f}, {level} interval from {intervals['roc_auc'][0]:.4f}"
         )
-    right = round(measured["accuracy"] * rows)
-    if binomtest(right, rows, min(promised, 1.0), alternative="less").pvalue < CHANCE:
+    if is_below(measured["accuracy"], rows, promised, CHANCE):
         warnings.append(
             f"the model is surer than it should be: its probabilities promise an accuracy of "
             f"{promised:.4f}, and it is {measured['accuracy']:.4f}"

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import skops.io
 from sklearn.preprocessing import FunctionTransformer
+from threadpoolctl import threadpool_limits
 
 import batches
 import build_model.main
@@ -39,6 +40,13 @@ CONTRACT = {
     "site": {"type": "category", "missing": "impute", "encode": "hashing"},
     "words": {"type": "text", "missing": "impute"},
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine threads that grow trees wait for each other without an end."""
+    with threadpool_limits(1):
+        yield
 
 
 def rows(volume, part: str) -> pd.DataFrame:

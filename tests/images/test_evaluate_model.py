@@ -13,7 +13,7 @@ import evaluate_model.scores
 from build_model.encode import describe_features
 from build_model.main import make_model
 from evaluate_model.figures import draw_figures, thin
-from evaluate_model.main import calibrate, find_curves, judge, measure
+from evaluate_model.main import calibrate, find_calibration_error, find_curves, judge, measure
 from evaluate_model.scores import Scores, count, count_right, score
 from evaluate_model.weights import Weights, input_names, largest_weights
 
@@ -98,6 +98,14 @@ def test_model_that_never_says_yes_has_precision_0(measure_tables):
     table = pa.table({"x": [0.1, 0.2], "t": [0, 1]})
     measured = measure_tables(table, table)
     assert (measured["precision"], measured["recall"], measured["f1"]) == (0, 0, 0)
+
+
+def test_calibration_error_is_the_mean_over_the_rows():
+    bins = [
+        {"rows": 30, "predicted": 0.001, "observed": 0.0},
+        {"rows": 10, "predicted": 0.09, "observed": 0.1},
+    ]
+    assert find_calibration_error(bins) == pytest.approx((30 * 0.001 + 10 * 0.01) / 40)
 
 
 def test_calibration_tells_what_was_predicted_and_what_came():
@@ -394,6 +402,8 @@ def test_public_data_gives_the_reference_result(real_run):
     assert rounded(real_run) == [0.9700, 0.9859, 0.1202]
     metrics = real_run.read("evaluate_model/metrics.json")
     assert metrics["confusion_matrix"] == [[143, 3], [6, 148]]
+    boosting = metrics["yardstick"]["hist_gradient_boosting"]
+    assert round(boosting["accuracy"], 4) == 0.9567
 
 
 def test_public_data_gives_the_reference_result_with_minmax(real_run, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from model_summary import history
 from model_summary import publish as publishing
+from model_summary.evidence import describe_segments
 from model_summary.history import read_history, release_in_use
 from model_summary.publish import link, locked, roll_back
 from model_summary.text import (
@@ -258,6 +259,24 @@ def test_calibration_is_told_in_a_line():
         "lowest of 2 bins predicted 0.0010, observed 0.0000, "
         "highest predicted 0.0900, observed 0.1000"
     )
+
+
+def test_segments_are_told_as_a_table():
+    told = {
+        "positive_share": 0.5,
+        "accuracy_interval": [0.4, 0.9],
+        "log_loss": 0.3,
+        "accuracy": 0.7,
+    }
+    segments = [
+        {"column": "Age", "segment": "below 30", "rows": 8, "roc_auc": 0.8} | told,
+        {"column": "Sex", "segment": "x\n", "rows": 90, "roc_auc": None} | told,
+    ]
+    assert describe_segments(segments).splitlines()[2:] == [
+        "                   rows  clicks  accuracy  interval          ROC AUC  log loss",
+        "  Age below 30        8  0.5000    0.7000  0.4000 to 0.9000   0.8000    0.3000",
+        r"  Sex x\n            90  0.5000    0.7000  0.4000 to 0.9000        -    0.3000",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ def test_segment_of_few_rows_is_not_warned_of():
     assert find_warnings(told, [0.95]) == []
 
 
+def test_small_difference_on_many_rows_is_not_warned_of():
+    told = [{"column": "a", "segment": "b", "rows": 10**6, "accuracy": 0.94}]
+    assert find_warnings(told, [0.959]) == []
+    assert len(find_warnings(told, [0.961])) == 1
+
+
 def test_of_many_rows_every_second_or_third_is_measured(table, monkeypatch):
     whole, _ = measure_segments(Threshold(), table, RULES, "t", TOTAL)
     monkeypatch.setattr(segments, "MOST_IN_FULL", 700)

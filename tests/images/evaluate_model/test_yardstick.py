@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
 
 import evaluate_model.evidence
 from build_model.encode import describe_features
@@ -20,6 +21,13 @@ CONTRACT = {
     "site": {"type": "category", "encode": "hashing"},
     "words": {"type": "text"},
 }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine threads that grow trees wait for each other without an end."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

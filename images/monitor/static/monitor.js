@@ -47,7 +47,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   // Asked for before the reader searched, answered after: it would undo the search.
-  if (polls(event) && event.detail.pathInfo.requestPath !== event.detail.elt.getAttribute("hx-get")) {
+  const { elt: asker } = event.detail.requestConfig;
+  if (asker.id === "main" && event.detail.pathInfo.requestPath !== asker.getAttribute("hx-get")) {
     event.detail.shouldSwap = false;
     return;
   }

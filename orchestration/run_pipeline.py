@@ -132,7 +132,7 @@ def print_result(run_id: str) -> dict[str, Any]:
     print(f"\n  {'stage':20} {'seconds':>8} {'rows':>9}  made")
     for report in reports:
         made = ", ".join(made_by(report)) or "-"
-        if report["status"] == "up to date":
+        if report.get("status") == "up to date":
             made = f"up to date: {made}"
         rows = report["metrics"].get("rows", "")
         print(f"  {report['stage']:20} {report['seconds']:8.2f} {rows:>9}  {made}")

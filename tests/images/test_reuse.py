@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -379,6 +381,66 @@ def test_forged_report_cannot_lead_out_of_the_stages_folder(toy):
     entry.write_text(json.dumps(note))
     assert reason(run(toy, "two")) == "what is kept of earlier work cannot be read"
     assert secret.read_text() == "secret"
+
+
+# Cut off in the middle
+
+KILLED = """
+import os, pathlib, signal, sys, time
+sys.path.insert(0, {images!r})
+import reuse, stage
+calls = 0
+def deadly(function):
+    def call(*arguments, **named):
+        global calls
+        calls += 1
+        if calls == {number}:
+            os.kill(os.getpid(), signal.{signal})
+            time.sleep(0.3)
+        return function(*arguments, **named)
+    return call
+for place, name in [(os, "link"), (pathlib.Path, "rename"), (pathlib.Path, "replace")]:
+    setattr(place, name, deadly(getattr(place, name)))
+stage.leave(stage.main("toy", ["--run-id", "two"]))
+"""
+
+
+def kill_while_it_takes_over(toy: Toy, number: int, how: str) -> bool:
+    """End run two at its so many-th link, rename or replacement; return whether it came so far."""
+    program = KILLED.format(images=str(toy.images), number=number, signal=how)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "SHARED_VOLUME": str(toy.volume.path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode in (0, -9, 143), done
+    return done.returncode != 0
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_take_over_that_is_cut_off_anywhere_tears_nothing_and_is_done_by_the_next(toy, how):
+    run(toy, "one")
+    whole = {p: p.read_bytes() for p in path(toy, "one", "").rglob("*") if p.is_file()}
+    number = 0
+    while kill_while_it_takes_over(toy, number := number + 1, how):
+        for kept, content in whole.items():
+            assert kept.read_bytes() == content
+            name = kept.relative_to(path(toy, "one", ""))
+            made = path(toy, "two", str(name))
+            assert name.name == "report.json" or not made.exists() or made.samefile(kept)
+        if toy.volume.report("toy", "two"):
+            assert toy.volume.report("toy", "two")["status"] in ("failed", "up to date")
+        assert taken_from(toy.run("two")) in ("one", "two")
+        assert sorted(p.name for p in path(toy, "two", "").iterdir()) == [
+            *("figures", "kept.txt", "made.txt", "report.json")
+        ]
+        shutil.rmtree(path(toy, "two", ""))
+        for note in (toy.volume.path / reuse.STORE / "toy").iterdir():
+            note.unlink()
+        toy.run("one")
+        whole = {p: p.read_bytes() for p in path(toy, "one", "").rglob("*") if p.is_file()}
+    assert number > 8
 
 
 # The notes

@@ -159,6 +159,25 @@ def test_the_command_of_task_json_repeats_a_stage_byte_for_byte(
     assert outputs(stack, run_id, stage) == before
 
 
+def test_a_run_that_changes_nothing_takes_the_work_over_and_says_so(
+    green: tuple[Any, str],
+) -> None:
+    stack, _ = green
+    run_id, state = stack.run(force=False)
+    assert state == "success"
+    for stage in REPEATABLE[:4]:  # evaluate_model looks at more than the run's own files
+        report = stack.read_json(run_id, f"{stage}/report.json")
+        assert (report["status"], report["error"]) == ("up to date", None)
+        assert stack.read_json(run_id, f"{stage}/task.json")["state"] == "success"
+        assert f"up to date: {report['why']}" in stack.task_log(run_id, stage)
+        for entry in report["outputs"]:
+            assert (stack.volume / entry["path"]).stat().st_nlink > 1
+    told = stack.monitor_json(f"/api/status?run_id={stack_quote(run_id)}")
+    stages = {stage["name"]: stage for stage in told["stages"]}
+    assert stages["build_model"]["taken_from"]
+    assert stages["build_model"]["why"].startswith("nothing has changed since run ")
+
+
 def outputs(stack: Any, run_id: str, stage: str) -> dict[str, bytes]:
     """Return a stage's files but the reports, which hold times."""
     folder = stack.volume / "runs" / run_id / stage

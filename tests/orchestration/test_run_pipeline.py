@@ -60,6 +60,13 @@ def test_table_has_a_line_for_each_stage_in_the_order_of_their_start(program, tm
     ]
 
 
+def test_stage_that_took_earlier_work_over_is_told_apart(program, tmp_path, capsys):
+    content = report("a", "2026-11-23T10:00:00Z", "made.txt") | {"status": "up to date"}
+    write(tmp_path, "a/report.json", content)
+    program.print_result("r")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("  up to date: made.txt")
+
+
 def test_report_that_cannot_be_read_is_left_out(program, tmp_path, capsys):
     path = tmp_path / "runs" / "r" / "a" / "report.json"
     path.parent.mkdir(parents=True)

@@ -186,6 +186,9 @@ def main() -> int:
     seconds = time.monotonic() - started
     metrics = print_result(run_id)
     published = read_json(VOLUME / "model" / "model_summary.json").get("run_id") == run_id
+    summary = read_json(VOLUME / "runs" / run_id / "model_summary" / "model_summary.json")
+    if summary and not published:
+        print(f"\n  not published: {summary.get('reason')}")
     shown = password if arguments.show_password else "AIRFLOW_ADMIN_PASSWORD in .env"
     print(f"\n  monitor    {os.environ.get('MONITOR_URL')}")
     print(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy.stats import binomtest, bootstrap, rankdata
+from scipy.stats import binomtest, bootstrap
 from sklearn.pipeline import Pipeline
 
 from evaluate_model.scores import predict, row_losses
@@ -54,6 +54,7 @@ def read_champion(run: Run, opened: dict[str, Any]) -> Champion | None:
         return None
     try:
         summary = json.loads(read_input(run, release, SUMMARY))
+        check_summary(summary)
         if why_not := find_difference(summary, opened):
             return Champion(summary, why_not)
         pickled = read_input(run, release, MODEL)
@@ -69,6 +70,19 @@ def read_champion(run: Run, opened: dict[str, Any]) -> Champion | None:
             known if isinstance(known, dict) else {},
             f"the published model in model/releases/{release.name} cannot be read ({told})",
         )
+
+
+def check_summary(summary: dict[str, Any]) -> None:
+    """Raise KeyError or TypeError for a summary that lacks what is asked of it later."""
+    for table, keys in {
+        "model": ("sha256",),
+        "source": ("sha256",),
+        "metrics": ("accuracy", "log_loss"),
+    }.items():
+        for key in keys:
+            summary[table][key]
+    for key in ("run_id", "train_rows", "test_rows"):
+        summary[key]
 
 
 def read_input(run: Run, release: Path, name: str) -> bytes:
@@ -138,14 +152,14 @@ def compare(truth: np.ndarray, champion: np.ndarray, challenger: np.ndarray) -> 
         for name, (old, new) in measures.items()
     }
 
-    def areas(clicks: np.ndarray, others: np.ndarray, axis: int) -> Any:
-        rows, count = np.concatenate([clicks, others], axis=axis), clicks.shape[axis]
-        found = [area_of_ranked(chance[rows], count) for chance in both]
-        return found[1] - found[0]
+    ranks = [rank(chance) for chance in both]
 
-    def mean_loss(clicks: np.ndarray, others: np.ndarray, axis: int) -> Any:
-        rows = np.concatenate([clicks, others], axis=axis)
-        return (losses[1] - losses[0])[rows].mean(axis=axis)
+    def areas(clicks: np.ndarray, others: np.ndarray) -> float:
+        old, new = (area_of_ranks(found[clicks], found[others]) for found in ranks)
+        return new - old
+
+    def mean_loss(clicks: np.ndarray, others: np.ndarray) -> float:
+        return float((losses[1] - losses[0])[np.concatenate([clicks, others])].mean())
 
     told["accuracy"] |= {"p_value": float(p_value), "method": "mcnemar_exact"}
     for name, difference in (("roc_auc", areas), ("log_loss", mean_loss)):
@@ -155,25 +169,30 @@ def compare(truth: np.ndarray, champion: np.ndarray, challenger: np.ndarray) -> 
 
 
 def area(truth: np.ndarray, chance: np.ndarray) -> float:
-    """Return the area under the ROC curve."""
-    clicks = truth == 1
-    places = np.concatenate([np.flatnonzero(clicks), np.flatnonzero(~clicks)])
-    found: float = area_of_ranked(chance[places], int(clicks.sum()))
-    return found
+    """Return the area under the ROC curve; both arrays have shape (rows,)."""
+    ranks = rank(chance)
+    return area_of_ranks(ranks[truth == 1], ranks[truth != 1])
 
 
-def area_of_ranked(chance: np.ndarray, clicks: int) -> Any:
-    """Return areas, shape (...), of probabilities, shape (..., rows), the clicks' ones first.
+def rank(chance: np.ndarray) -> np.ndarray:
+    """Return the places of probabilities in their order, equal ones of equal probabilities."""
+    ranks: np.ndarray = np.unique(chance, return_inverse=True)[1]
+    return ranks
 
-    The area is the share of pairs of a click and another row that are in the right order, which
-    the ranks' sum tells (Mann and Whitney).
+
+def area_of_ranks(clicks: np.ndarray, others: np.ndarray) -> float:
+    """Return the area under the ROC curve of the ranks of clicks and of other rows.
+
+    It is the share of pairs of a click and another row that are in the right order, ties counting
+    half (Mann and Whitney). Counted, not sorted: the bootstrap asks a thousand times.
     """
-    others = chance.shape[-1] - clicks
-    ranks = rankdata(chance, axis=-1)[..., :clicks].sum(axis=-1)
-    return (ranks - clicks * (clicks + 1) / 2) / (clicks * others)
+    size = max(clicks.max(), others.max()) + 1
+    of_clicks, of_others = (np.bincount(part, minlength=size) for part in (clicks, others))
+    below = of_others.cumsum() - of_others / 2
+    return float((of_clicks * below).sum() / (len(clicks) * len(others)))
 
 
-def bootstrap_rows(truth: np.ndarray, difference: Callable[..., Any]) -> list[float]:
+def bootstrap_rows(truth: np.ndarray, difference: Callable[..., float]) -> list[float]:
     """Return the interval of a difference, which takes the rows that are drawn, by class.
 
     Rows are drawn within their class, so that no draw lacks one.
@@ -183,7 +202,7 @@ def bootstrap_rows(truth: np.ndarray, difference: Callable[..., Any]) -> list[fl
         difference,
         n_resamples=RESAMPLES,
         batch=max(1, RESAMPLED_CELLS // len(truth)),
-        vectorized=True,
+        vectorized=False,
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(42),

@@ -352,3 +352,34 @@ def test_all_stage_images_together_stay_below_800_mb(images) -> None:
         for layer, size in zip(layers, [s for s in steps if s], strict=False):
             sizes[layer] = max(size, sizes.get(layer, 0))
     assert sum(sizes.values()) < 800_000_000
+
+
+def test_refused_model_is_published_by_make_and_rolled_back(chain, images, run_make) -> None:
+    worse = {
+        "build_model": ("--max-iter", "1", "--C", "0.0001"),
+        "evaluate_model": ("--min-accuracy", "0"),
+    }
+    for stage in CHAIN[:-1]:
+        done = images.run(stage, "--run-id", "worse", *worse.get(stage, ()))
+        assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["metrics"]["published"] is False
+
+    def published() -> str:
+        summary = json.loads((images.volume / "model" / "model_summary.json").read_text())
+        return summary["run_id"]
+
+    volume = {"SHARED_VOLUME": str(images.volume)}
+    assert published() == "by-hand"
+    said = run_make("publish", RUN="worse", **volume).stdout
+    assert said.startswith("the model of run worse is published, as model/releases/worse~")
+    assert published() == "worse"
+    said = run_make("rollback", **volume).stdout
+    assert said == "rolled back from the model of run worse to that of run by-hand\n"
+    assert published() == "by-hand"
+    done = run_make("rollback", check=False, **volume)
+    assert "Error 66" in done.stderr
+    assert "error: no release before the one of run by-hand is kept" in done.stderr
+    history = (images.volume / "model" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in history] == [
+        *("published", "refused", "published_by_hand", "rolled_back"),
+    ]

@@ -103,6 +103,51 @@ def test_success_mail_has_the_metrics(render, kind):
     assert "the gate is met" in mail
 
 
+COMPARISON = {
+    "champion": {"run_id": "run-before", "sha256": "aa"},
+    "compared": True,
+    "rows": 300,
+    "accuracy": {"difference": -0.0433},
+    "roc_auc": {"difference": 0.00123},
+    "log_loss": {"difference": 0.25},
+}
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+@pytest.mark.parametrize("published", [True, False])
+def test_success_mail_says_whether_the_model_was_published_and_why(render, kind, published):
+    decided = {"model_summary": {"published": published, "reason": "it is as it is"}}
+    mail = render(f"success.{kind}", xcoms=summaries(GREEN | decided))
+    text = Page(mail).text if kind == "html" else mail
+    words = "published" if published else "not published"
+    assert f"The model was {words}" in text
+    assert f"{words.capitalize()} because it is as it is." in text
+    assert ("What was published before stays in use." in text) is not published
+
+
+@pytest.mark.parametrize("kind", ["html", "txt"])
+def test_success_mail_gives_the_difference_to_the_published_model(render, kind):
+    compared = {"evaluate_model": METRICS | {"comparison": COMPARISON}}
+    mail = render(f"success.{kind}", xcoms=summaries(GREEN | compared))
+    text = " ".join((Page(mail).text if kind == "html" else mail).split())
+    assert (
+        "Against the published model of run run-before, on 300 test rows: accuracy -0.0433, "
+        "ROC AUC +0.0012, log loss +0.2500." in text
+    )
+    first = {"comparison": {"champion": None, "compared": False}}
+    mail = render(f"success.{kind}", xcoms=summaries(GREEN | {"evaluate_model": METRICS | first}))
+    assert "Against the published model" not in mail
+
+
+@pytest.mark.parametrize(("published", "words"), [(True, "published"), (False, "not published")])
+def test_subject_says_whether_the_model_was_published(dags, context, published, words):
+    dag = dags["ml_pipeline_advertising"]
+    given = context("success_email")
+    given["ti"].xcoms = summaries({"model_summary": {"published": published}})
+    subject = dag.get_template_env().from_string(dag.get_task("success_email").subject)
+    assert subject.render(given | {"run_id": "r-1"}) == f"[ad-click] model {words}: r-1"
+
+
 @pytest.mark.parametrize("kind", ["html", "txt"])
 def test_success_mail_of_an_older_run_has_the_metrics_that_it_has(render, kind):
     known = {"average_precision", "positive_share", "baseline_log_loss"}

@@ -184,7 +184,7 @@ def test_pickle_that_is_not_the_one_of_its_summary_is_never_loaded(finished, aga
     assert drift["why_not"] == comparison["why_not"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"run_id": "x"}', '{"target": 1, "features": 2}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"run_id": "x"}', '{"metrics": 1, "model": {}}'])
 def test_summary_that_cannot_be_read_stops_nothing(finished, again, content):
     (finished.path / "model" / "model_summary.json").write_text(content)
     comparison, _ = again()

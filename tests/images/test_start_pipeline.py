@@ -87,7 +87,7 @@ def test_run_is_opened_with_its_source_and_columns(data_volume):
     assert (opened["run_id"], opened["dataset"]) == ("demo", "advertising")
     assert opened["features"][1] == "Age"
     assert opened["target"] == "Clicked on Ad"
-    assert opened["parameters"] == {"dataset": "advertising", "source": ""}
+    assert opened["parameters"] == {"dataset": "advertising", "source": "", "purpose": "train"}
     assert opened["started"].endswith("Z")
 
 

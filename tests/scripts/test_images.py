@@ -117,8 +117,8 @@ def test_monitor_holds_what_its_pages_load():
 
 def test_stages_share_the_layers_of_what_they_share():
     layers = {stage: inspect(stage)["RootFS"]["Layers"] for stage in STAGES}
-    tables = ["load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model"]
-    learners = tables[2:]
+    learners = ["separate_data", "build_model", "evaluate_model", "predict"]
+    tables = ["load_data", "data_preprocessing", *learners]
     assert len({layers[stage][0] for stage in STAGES}) == 1
     assert len({layers[stage][1] for stage in tables}) == 1
     assert len({layers[stage][2] for stage in learners}) == 1

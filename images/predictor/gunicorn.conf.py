@@ -1,6 +1,7 @@
 # ruff: noqa: N999 (the name is gunicorn's)
 """gunicorn's settings for the predictor; GUNICORN_CMD_ARGS stands above them."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ worker_class = "gthread"
 threads = 4
 keepalive = 75
 
-# Not before a fork: ONNX Runtime starts a thread when it is imported, which a fork would not take
-# along, and a worker that waits for it at its end is aborted.
+# Not before a fork, which takes no thread along: libraries for numbers start theirs when they are
+# imported, and one that waits at its end for a thread that is not there aborts the worker.
 preload_app = False
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -35,7 +36,8 @@ accesslog = None
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load the model, and start the thread that looks for the next one."""
+    """Load the model, and start the thread that looks for the next one; both say so on stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     from predictor import start_watch
 
     start_watch(worker.wsgi)

@@ -6,8 +6,13 @@ data and nothing that runs.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+# Else ONNX Runtime tells its maker of each process and model that it loads. It has to be said
+# before the import, which starts the thread that sends.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnxruntime

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 
-from tests.images.predictor.conftest import ROW, Publisher, Server
+from tests.images.predictor.conftest import ROOT, ROW, Publisher, Server
 
 LIMIT_SECONDS = 60
 
@@ -71,3 +74,22 @@ def test_a_publication_under_load_fails_no_request(server: Server, published: Pu
     assert all(len(probabilities) == 1 for probabilities in by_model.values()), by_model
     assert len({*map(tuple, by_model.values())}) == 4
     assert not published.mark.exists()
+
+
+THREADS = """
+import os, sys
+import pyarrow, sklearn, skops.io
+before = len(os.listdir("/proc/self/task"))
+import predictor
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+def test_onnx_runtime_starts_no_thread_that_sends_what_it_sees():
+    """It does not where it is told not to, or where CI is said to be at work."""
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment["PYTHONPATH"] = str(ROOT / "images")
+    command = [sys.executable, "-c", THREADS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+    assert "telemetry" not in done.stderr

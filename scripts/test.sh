@@ -38,5 +38,5 @@ scripts/images.sh
 scripts/lint.sh
 install_browser
 # What this command was told is not meant for those that the tests run.
-unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET
+unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET RUN
 exec .venv/bin/python3 -m pytest "$@"

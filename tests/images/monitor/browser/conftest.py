@@ -33,6 +33,20 @@ TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`${event.violatedDirective} forbids ${event.blockedURI}`));
 """
+CARD = f"""# Model card: advertising
+
+## Lineage
+
+- sha256 of the model: {"ab" * 32}
+
+| stage | sha256 of its report | code |
+| --- | --- | --- |
+| load\\_data | {"ab" * 32} | {"cd" * 32} |
+
+```python
+print(model.predict_proba(rows[model.feature_names_in_])[:, 1], "{"a long line " * 9}")
+```
+"""
 
 
 @dataclass
@@ -202,7 +216,8 @@ def fill(build: Builder) -> None:
     build.success("torn", started=START - 1.5 * DAY)
     build.write("runs/torn/build_model/report.json", '{"status": ')
     build.success(started=START - DAY)
-    build.publish()
+    build.publish(release="first")
+    build.write("model/releases/first/model_card.md", CARD)
     former = [build.attempt(1, START + DAY / 7200)]
     build.running("running", started=START)
     build.task("build_model", "running", "running", try_number=2, tries=former)

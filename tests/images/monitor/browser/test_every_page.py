@@ -30,6 +30,8 @@ PAGES = {
     "choose runs": "/compare?run=absent",
     "compare": f"/compare?{RUNS}",
     "model": "/model",
+    "model card": "/model/card",
+    "lineage": "/model/verify",
     "mails": "/mails",
     "mail": "/mails/1.M1P1.mailbox",
     "API": "/api/",

@@ -18,6 +18,7 @@ VERSIONS = {
     "matplotlib": "3.11.2",
     "narwhals": "2.29.0",
     "numpy": "2.4.6",
+    "openlineage-python": "1.54.0",
     "pyarrow": "26.0.1",
     "scikit-learn": "1.9.1",
 }

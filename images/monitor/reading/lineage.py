@@ -70,7 +70,7 @@ class Report:
 class Chain:
     """The chain of a run. ``left`` is how many bytes may still be read; None for any number.
 
-    ``verify`` fills in ``summary``, ``pin``, the sha256 of its file, and ``reports`` as it goes.
+    ``verify`` fills in the rest as it goes; ``pin`` is the sha256 of the summary's file.
     """
 
     volume: Volume
@@ -79,6 +79,7 @@ class Chain:
     summary: Record = field(default_factory=Record)
     pin: str = ""
     reports: dict[str, Report] = field(default_factory=dict)
+    sources: set[tuple[str, str | None]] = field(default_factory=set)
 
     @property
     def place(self) -> str:
@@ -294,8 +295,10 @@ class Chain:
     def check_sources(self, report: Report) -> Iterator[Link]:
         """Hold what a stage read from elsewhere, the data and their contract, to what is there."""
         for path, recorded in report.took().items():
-            if self.maker(path) is not None:
+            source = path, recorded.text("sha256")
+            if self.maker(path) is not None or source in self.sources:
                 continue
+            self.sources.add(source)  # two stages read the data file, and it may be large
             if path.startswith(("model/", "runs/")):  # another model, to compare with
                 yield Link(path, report.stage, recorded.text("sha256") or "", "other")
                 continue

@@ -46,6 +46,20 @@ TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`${event.violatedDirective} forbids ${event.blockedURI}`));
 """
+CARD = f"""# Model card: advertising
+
+## Lineage
+
+- sha256 of the model: {"ab" * 32}
+
+| stage | sha256 of its report | code |
+| --- | --- | --- |
+| load\\_data | {"ab" * 32} | {"cd" * 32} |
+
+```python
+print(model.predict_proba(rows[model.feature_names_in_])[:, 1], "{"a long line " * 9}")
+```
+"""
 
 
 @dataclass
@@ -245,10 +259,11 @@ def fill(site: Site) -> None:
     build.write("runs/torn/build_model/report.json", '{"status": ')
     build.success(started=START - DAY)
     parts = {"metrics": METRICS | MEASURED, "comparison": COMPARISON, "drift": DRIFT}
-    build.publish(contract=CONTRACT, files=PUBLISHED_FILES, **parts)
+    build.publish(release="first", contract=CONTRACT, files=PUBLISHED_FILES, **parts)
     build.not_published("worse", started=START - DAY / 2)
     build.decision("published", time=iso(START - DAY), previous="old00")
     build.decision("refused", "worse", time=iso(START - DAY / 2), reason=COMPARISON["reason"])
+    build.write("model/releases/first/model_card.md", CARD)
     former = [build.attempt(1, START + DAY / 7200)]
     build.running("running", started=START)
     build.task("build_model", "running", "running", try_number=2, tries=former)

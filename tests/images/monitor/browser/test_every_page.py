@@ -33,6 +33,8 @@ PAGES = {
     "model": "/model",
     "predict": "/predict",
     "prediction": "/predict?Daily+Time+Spent+on+Site=70.5&Age=30&Male=1",
+    "model card": "/model/card",
+    "lineage": "/model/verify",
     "mails": "/mails",
     "mail": "/mails/1.M1P1.mailbox",
     "API": "/api/",

@@ -78,6 +78,7 @@ def test_whole_chain_leads_from_the_published_model_to_the_data(root):
     assert {f"runs/demo/{stage}/report.json" for stage in CHAIN[:6]} <= set(paths)
     assert f"model/releases/{release(root).name}/{MODEL}" in paths
     assert "runs/demo/separate_data/train.parquet" in paths
+    assert len(paths) == len(set(paths))  # none is read twice
     assert paths.index("runs/demo/build_model/" + MODEL) < paths.index("data/advertising.csv")
     assert all(link.sha256 == sha256(root / link.path) for link in links)
     assert {link.state for link in links} == {"whole"}

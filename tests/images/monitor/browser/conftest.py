@@ -226,10 +226,12 @@ def guarded_site(start_site: Callable[..., Site]) -> Site:
 
 def fill(build: Builder) -> None:
     """Write 30 runs, of which the newest is in progress, and some mails."""
-    for number in range(25):
+    for number in range(24):
         run = f"old{number:02}"
         build.success(run, started=START - (number + 4) * DAY)
         build.metrics(run, accuracy=0.95 - number / 1000)
+    build.not_published("worse", started=START - 28 * DAY)
+    build.metrics("worse", accuracy=0.9, **MEASURED)
     build.refusal("refused", started=START - 3 * DAY)
     build.failure("failed", started=START - 2 * DAY)
     build.success("torn", started=START - 1.5 * DAY)
@@ -237,7 +239,6 @@ def fill(build: Builder) -> None:
     build.success(started=START - DAY)
     parts = {"metrics": METRICS | MEASURED, "comparison": COMPARISON, "drift": DRIFT}
     build.publish(contract=CONTRACT, files=PUBLISHED_FILES, **parts)
-    build.not_published("worse", started=START - DAY / 2)
     build.decision("published", time=iso(START - DAY), previous="old00")
     build.decision("refused", "worse", time=iso(START - DAY / 2), reason=COMPARISON["reason"])
     former = [build.attempt(1, START + DAY / 7200)]

@@ -152,3 +152,9 @@ def test_drift_is_told_no_longer_when_a_newer_run_finds_none(build, page):
     build.not_published(started=build.start - DAY)
     build.success("newer")
     assert "drifted" not in page("/home")
+
+
+def test_model_that_a_person_published_after_all_is_not_told_as_refused(build, page):
+    build.not_published()
+    build.publish(build.run)
+    assert "The newest model" not in page("/home")

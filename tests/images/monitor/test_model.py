@@ -107,7 +107,8 @@ def test_history_file_tells_of_what_no_run_does(build, history, page):
     build.success("a")
     build.publish("a")
     build.decision("published", "a")
-    build.decision("refused", "b", time=iso(build.start + MINUTE), reason="worse beyond chance")
+    refused = {"reason": "worse beyond chance", "previous": "a"}
+    build.decision("refused", "b", time=iso(build.start + MINUTE), **refused)
     build.decision("published_by_hand", "b", time=iso(build.start + 2 * MINUTE), previous="a")
     build.decision("rolled_back", "a", time=iso(build.start + 3 * MINUTE), previous="b")
     assert history() == [(["rolled back", "in use"], "a"), (["published by hand"], "b"),
@@ -115,6 +116,7 @@ def test_history_file_tells_of_what_no_run_does(build, history, page):
     found = page("/model").partition('id="history"')[2]
     assert "worse beyond chance" in found
     assert 'In use before: <a class="run-id" href="/runs/b">' in found
+    assert 'Stays in use: <a class="run-id" href="/runs/a">' in found
     assert "0.9859" in found
 
 

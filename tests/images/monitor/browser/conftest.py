@@ -249,10 +249,12 @@ def guarded_site(start_site: Callable[..., Site]) -> Site:
 def fill(site: Site) -> None:
     """Write 30 runs, of which the newest is in progress, and some mails."""
     build = site.build
-    for number in range(25):
+    for number in range(24):
         run = f"old{number:02}"
         build.success(run, started=START - (number + 4) * DAY)
         build.metrics(run, accuracy=0.95 - number / 1000)
+    build.not_published("worse", started=START - 28 * DAY)
+    build.metrics("worse", accuracy=0.9, **MEASURED)
     build.refusal("refused", started=START - 3 * DAY)
     build.failure("failed", started=START - 2 * DAY)
     build.success("torn", started=START - 1.5 * DAY)
@@ -260,7 +262,6 @@ def fill(site: Site) -> None:
     build.success(started=START - DAY)
     parts = {"metrics": METRICS | MEASURED, "comparison": COMPARISON, "drift": DRIFT}
     build.publish(release="first", contract=CONTRACT, files=PUBLISHED_FILES, **parts)
-    build.not_published("worse", started=START - DAY / 2)
     build.decision("published", time=iso(START - DAY), previous="old00")
     build.decision("refused", "worse", time=iso(START - DAY / 2), reason=COMPARISON["reason"])
     build.write("model/releases/first/model_card.md", CARD)

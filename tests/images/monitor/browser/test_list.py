@@ -60,7 +60,7 @@ def test_search_that_finds_nothing_says_so_and_leads_back(visit, site: Site) -> 
         ("State", "failed", ["failed", "refused"]),
         ("State", "in progress", ["running"]),
         ("Cause", "data refused", ["failed"]),
-        ("Model", "refused", ["refused"]),
+        ("Model", "refused", ["refused", "worse"]),
     ],
 )
 def test_filter_keeps_what_is_chosen(visit, site: Site, label, choice, found) -> None:

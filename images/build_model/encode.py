@@ -134,6 +134,8 @@ def without_functions(model: Pipeline) -> Pipeline:
                 ).fit(pa.table({name: [MISSING]}))
                 step.steps[: len(OPENING)] = [("fill", fill)]
                 step["encode"].set_params(**NAMES_OF.get(type(step["encode"]), {}))
+                # Where an object stood in memory, which would differ in each file.
+                vars(step["encode"]).pop("_stop_words_id", None)
     return copied
 
 

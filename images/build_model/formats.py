@@ -71,6 +71,8 @@ def repeatable(archive: bytes) -> bytes:
     numbers: dict[str, str] = {}
 
     def renumber(node: dict[str, Any]) -> dict[str, Any]:
+        if node.get("is_json"):  # two texts or numbers that are equal may be one object or two
+            node.pop("__id__", None)
         if isinstance(number := node.get("__id__"), int):
             node["__id__"] = int(numbers.setdefault(str(number), str(len(numbers) + 1)))
         if isinstance(name := node.get("file"), str):

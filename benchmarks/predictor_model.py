@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import random
 import tomllib
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
-import skops.io
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
 from sklearn.pipeline import Pipeline
 
+from build_model.formats import to_onnx, to_skops
 from build_model.main import make_model
 from http_client import Request
-from model_summary.publish import publish
+from model_summary.publish import locked, publish
 
 DATA = Path(__file__).resolve().parents[1] / "shared_volume" / "data"
 NAME = "logistic_regression_model"
@@ -38,13 +35,8 @@ def publish_model(volume: Path) -> tuple[Pipeline, Contract]:
     told = {name: {"encoding": "scaled", "when_missing": "refuse"} for name in features}
     model = make_model(told, scaler="standard", C=1.0, max_iter=1000, random_state=42)
     model.fit(rows, table[target].to_numpy())
-    kinds = [("features", FloatTensorType([None, len(features)]))]
-    onnx = to_onnx(model, initial_types=kinds, options={"zipmap": False})
-    contents = {
-        f"{NAME}.pkl": pickle.dumps(model),
-        f"{NAME}.skops": skops.io.dumps(model),
-        f"{NAME}.onnx": onnx.SerializeToString(),
-    }
+    names = list(features)
+    contents = {f"{NAME}.skops": to_skops(model, names), f"{NAME}.onnx": to_onnx(model, names)}
     summary = {
         "run_id": "benchmark",
         "features": list(features),
@@ -61,7 +53,8 @@ def publish_model(volume: Path) -> tuple[Pipeline, Contract]:
     (volume / "model").mkdir()
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    publish(volume / "model", "benchmark", {name: folder / name for name in contents})
+    with locked(volume / "model"):
+        publish(volume / "model", {name: folder / name for name in contents})
     return model, features
 
 

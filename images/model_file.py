@@ -76,7 +76,7 @@ def open_onnx(path: Path, threads: int = 1) -> Score:
 
 def open_skops(path: Path) -> Score:
     """Return what ``open_model`` does, of a skops file."""
-    model = load_skops(path)
+    model = load_skops(path.read_bytes())
     features = list(model.feature_names_in_)
 
     def score(rows: pa.Table) -> np.ndarray:
@@ -86,19 +86,20 @@ def open_skops(path: Path) -> Score:
     return score
 
 
-def load_skops(path: Path) -> Pipeline:
-    """Return the Pipeline of a skops file; a type outside of the closed list is a ModelFileError.
+def load_skops(content: bytes) -> Pipeline:
+    """Return the Pipeline that the bytes of a skops file hold.
 
-    The list is held against what the file names before anything of it is made.
+    A type outside of the closed list, which is held against what the file names before anything of
+    it is made, is a ModelFileError.
     """
     import skops.io
     from sklearn.pipeline import Pipeline
 
     try:
-        found = skops.io.get_untrusted_types(file=path)
+        found = skops.io.get_untrusted_types(data=content)
         if strange := sorted(set(found) - set(TRUSTED)):
             raise ModelFileError(f"holds the type {strange[0]}, which no model of this project has")
-        model: Any = skops.io.load(path, trusted=list(TRUSTED))
+        model: Any = skops.io.loads(content, trusted=list(TRUSTED))
     except ModelFileError:
         raise
     except Exception as error:  # a damaged file fails in as many ways as it has parts

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 STEM = "logistic_regression_model"
-# The types of a model's skops file that skops does not know to be harmless, by the model's kind.
-TRUSTED = {
-    "HistGradientBoostingClassifier": [
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
-    ]
-}
+# The types of models' skops files that skops does not know to be harmless; images/model_file.py
+# reads by the same list. Logistic regression over numbers has none of them.
+TRUSTED = [
+    "numpy.dtype",
+    "numpy.ravel",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+]
 INTRODUCTION = (
     "From the shared volume's folder. A pickle is a program that runs when it is loaded: load one "
     "only where you trust the volume. The other formats run nothing."
@@ -40,7 +41,9 @@ print(model.predict_proba(rows[model.feature_names_in_])[:, 1])"""
 
 def load_skops(summary: dict[str, Any]) -> str:
     """Return the lines for skops, which makes the types that are named and no others."""
-    trusted = TRUSTED.get(summary["model_type"], [])
+    encodings = summary.get("encodings", {}).values()
+    plain = all(told["encoding"] == "scaled" and not told["missing"] for told in encodings)
+    trusted = [] if plain and summary["model_type"] == "LogisticRegression" else TRUSTED
     return f"""\
 import pandas
 import skops.io

@@ -16,6 +16,7 @@ from typing import Any
 from model_summary.publish import SUMMARY, locked, publish, roll_back
 from model_summary.text import write_summary
 from stage import (
+    FINISHED,
     RUN_ID,
     StageError,
     as_stage_error,
@@ -29,7 +30,6 @@ from stage import (
 TEXT = "model_summary.txt"
 # Where a published file is made; each run's report of that stage has its sha256.
 MAKERS = ("build_model", "evaluate_model", "model_summary")
-FINISHED = ("done", "up to date")
 
 
 def publish_run(volume: Path, run_id: str) -> str:

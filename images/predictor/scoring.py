@@ -17,19 +17,15 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
 import onnxruntime
 import pyarrow as pa
-import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from model_file import ONNX, SKOPS, ModelFileError, first_line, load_skops
+
 from .published import Release, UnusableError
 from .rows import Fields
 
-ONNX = "logistic_regression_model.onnx"
-SKOPS = "logistic_regression_model.skops"
-# Beside what skops itself trusts, which is numpy's, SciPy's and scikit-learn's: what models of
-# build_model hold more, all of it data.
-TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 ARROW = {"integer": pa.int64(), "number": pa.float64()}
 FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -66,7 +62,7 @@ def load_model(release: Release) -> Model:
     """Load what is published, or raise UnusableError where it cannot be used."""
     fields = Fields(release.columns)
     skops_hash, onnx_hash = release.sha256(SKOPS), release.sha256(ONNX)
-    pipeline = load_skops(release.read(SKOPS)) if skops_hash else None
+    pipeline = open_pipeline(release) if skops_hash else None
     scorer: Scorer
     if onnx_hash:
         file, sha256 = ONNX, onnx_hash
@@ -83,15 +79,12 @@ def load_model(release: Release) -> Model:
     return Model(release.run_id, file, sha256, fields, release.classes, scorer, explainer, why_not)
 
 
-def load_skops(content: bytes) -> Pipeline:
-    """Return the model of a skops file that holds no type but known ones."""
+def open_pipeline(release: Release) -> Pipeline:
+    """Return the model of the published skops file, which holds no type but known ones."""
     try:
-        model = skops.io.loads(content, trusted=TRUSTED)
-    except Exception as problem:  # whatever a file that is none makes of the reader
-        raise UnusableError(f"{SKOPS} cannot be loaded: {first_line(problem)}") from None
-    if not isinstance(model, Pipeline):
-        raise UnusableError(f"{SKOPS} holds a {type(model).__name__} and not a Pipeline")
-    return model
+        return load_skops(release.read(SKOPS))
+    except ModelFileError as problem:
+        raise UnusableError(f"{SKOPS} of run {release.run_id} {problem}") from None
 
 
 class OnnxScorer:
@@ -209,8 +202,3 @@ def make_table(values: Values, fields: Fields) -> pa.Table:
             for (name, rules), column in zip(fields.columns.items(), columns, strict=True)
         }
     )
-
-
-def first_line(problem: Exception) -> str:
-    """Return what an error says, in short."""
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:300]

@@ -179,7 +179,17 @@ def test_rows_to_try_are_those_published_where_there_are_any(summary):
 def test_types_that_a_boosted_model_needs_are_named(summary):
     summary["model_type"] = "HistGradientBoostingClassifier"
     summary["files"][f"{STEM}.skops"] = {}
-    assert f"trusted={TRUSTED['HistGradientBoostingClassifier']!r}" in write_card(summary)
+    assert f"trusted={TRUSTED!r}" in write_card(summary)
+
+
+def test_types_that_encoded_features_need_are_named(summary):
+    summary["encodings"]["City"] = {"encoding": "words", "missing": 0}
+    summary["files"][f"{STEM}.skops"] = {}
+    assert f"trusted={TRUSTED!r}" in write_card(summary)
+
+
+def test_card_trusts_what_the_stages_trust():
+    assert tuple(TRUSTED) == model_file.TRUSTED
 
 
 def test_card_is_of_the_summary_alone(finished, summary):

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .files import LARGE_LIMIT, UnreadableError
-from .record import Record, parse_json
-from .volume import RUN_ID, NotFoundError, TellingError, Volume
+from .record import RUN_ID, Record, parse_json
+from .volume import NotFoundError, TellingError, Volume
 
 MAKER = "model_summary"
 SUMMARY = "model_summary.json"

@@ -24,13 +24,12 @@ import pyarrow.csv
 import pytest
 import skops.io
 from flask.testing import FlaskClient
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 
+from build_model.formats import to_onnx
 from build_model.main import make_model
-from model_summary.publish import publish
+from model_summary.publish import locked, publish
 from predictor import create_app
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,9 +92,7 @@ class Publisher:
         if "skops" in formats:
             contents[f"{MODEL}.skops"] = skops.io.dumps(model)
         if "onnx" in formats:
-            kinds = [("features", FloatTensorType([None, len(features)]))]
-            converted = to_onnx(model, initial_types=kinds, options={"zipmap": False})
-            contents[f"{MODEL}.onnx"] = converted.SerializeToString()
+            contents[f"{MODEL}.onnx"] = to_onnx(model, features)
         told = {
             "run_id": run_id,
             "features": features,
@@ -115,7 +112,8 @@ class Publisher:
             files[name] = folder / name
             spoilt = damage and name.endswith(damage)
             files[name].write_bytes(content[:-1] + b"?" if spoilt else content)
-        publish(self.volume / "model", run_id, files)
+        with locked(self.volume / "model"):
+            publish(self.volume / "model", files)
         return model
 
     def app(self) -> FlaskClient:

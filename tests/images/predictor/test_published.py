@@ -52,7 +52,7 @@ def test_a_file_of_another_hash_is_refused(published: Publisher, suffix: str):
 def test_a_skops_file_with_a_type_that_is_not_known_is_refused(published: Publisher, monkeypatch):
     monkeypatch.setattr(skops.io, "dumps", lambda _: dumps(Poison(published.mark)))
     published.publish(formats=("skops",))
-    assert problem(published).startswith(f"{MODEL}.skops cannot be loaded: Untrusted types found")
+    assert problem(published).startswith(f"{MODEL}.skops of run first holds the type ")
     assert not published.mark.exists()
 
 
@@ -62,7 +62,9 @@ dumps = skops.io.dumps
 def test_a_file_that_is_no_model_is_refused(published: Publisher, monkeypatch):
     monkeypatch.setattr(skops.io, "dumps", lambda _: b"no zip")
     published.publish(formats=("skops",))
-    assert problem(published).startswith(f"{MODEL}.skops cannot be loaded: ")
+    assert problem(published).startswith(
+        f"{MODEL}.skops of run first is no skops file of this project: "
+    )
 
 
 def test_a_release_without_hashes_says_to_run_the_pipeline(published: Publisher):

@@ -21,6 +21,8 @@ VERSIONS = {
     "openlineage-python": "1.54.0",
     "pyarrow": "26.0.1",
     "scikit-learn": "1.9.1",
+    "skl2onnx": "1.20.0",
+    "skops": "0.16.0",
 }
 CAUSES = {
     int(code): entry["cause"]

@@ -72,10 +72,21 @@ def separate(
         in_test = split_by_time(times, test_size=test_size)
         kind = table.schema_arrow.field(column).type
         return in_test, {"boundary": describe_moment(times[in_test].min(), kind)}
-    groups = read_column(table, column, encode)
+    groups = number_groups(read_column(table, column, encode))
     in_test = split_by_group(groups, target, test_size=test_size, **drawn)
     sizes = [len(np.unique(groups[part])) for part in (~in_test, in_test)]
     return in_test, {"groups": sum(sizes), "train_groups": sizes[0], "test_groups": sizes[1]}
+
+
+def number_groups(groups: np.ndarray) -> np.ndarray:
+    """Return for each row the first row of its group, shape (rows,).
+
+    Python's hashes, which tell groups apart, are others in each process; these numbers, by whose
+    order groups are drawn, are not.
+    """
+    _, first_rows, places = np.unique(groups, return_index=True, return_inverse=True)
+    numbers: np.ndarray = first_rows[places]
+    return numbers
 
 
 def read_column(

@@ -296,11 +296,13 @@ def test_gradient_boosting_has_the_contract_of_logistic_regression(boosted):
     model, metrics = model_of(boosted), boosted.report("build_model")["metrics"]
     assert metrics["model_type"] == "HistGradientBoostingClassifier"
     assert (metrics["iterations"], metrics["converged"], metrics["warnings"]) == (100, True, [])
-    assert boosted.files("build_model") == ["logistic_regression_model.pkl", "report.json"]
+    names = [f"logistic_regression_model.{suffix}" for suffix in ("pkl", "skops")]
+    assert boosted.files("build_model") == [*names, "report.json"]
+    assert list(metrics["formats_missing"]) == ["onnx"]
     assert model.feature_names_in_.tolist() == FEATURES
     test = rows(boosted, "test")
-    for stage in ("evaluate_model", "model_summary"):
-        ended = boosted.run(stage)
+    for stage, words in (("evaluate_model", []), ("model_summary", ["--publish", "always"])):
+        ended = boosted.run(stage, *words)
         assert ended.code == 0, ended.message
     accuracy = boosted.read("evaluate_model/metrics.json")["accuracy"]
     assert model.score(test[FEATURES], test["Clicked on Ad"]) == accuracy

@@ -59,6 +59,19 @@ def test_signal_is_found_in_rows_never_seen(run):
     assert metrics["log_loss"] < 0.9 * metrics["baseline_log_loss"]
 
 
+def test_groups_are_the_same_in_each_process(loaded, tmp_path, monkeypatch):
+    """Python's hashes are others in each process, by which groups of one name are found."""
+    made = set()
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        volume = loaded.copy(tmp_path / seed)
+        words = ["--run-id", "demo", "--split", "group", "--force"]
+        ended = volume.end(volume.start("separate_data", *words), "separate_data")
+        assert ended.code == 0, ended.message
+        made.add((volume.folder("separate_data/test.parquet")).read_bytes())
+    assert len(made) == 1
+
+
 def test_predicted_shares_are_those_that_come(run):
     metrics = run.read("evaluate_model/metrics.json")
     bins = metrics["calibration"]

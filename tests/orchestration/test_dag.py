@@ -252,7 +252,7 @@ def test_form_of_a_prediction_asks_for_the_file_and_its_contract(prediction):
             "parameters", {}
         )
     }
-    assert set(prediction.params) == expected
+    assert set(prediction.params) == {*expected, "force"}
     assert {"dataset", "source", "purpose"} <= expected
 
 

@@ -61,11 +61,21 @@ def test_dockerfiles_of_stages_differ_in_their_name_shared_layers_and_own_data_o
             flags=re.MULTILINE | re.DOTALL,
         )
         text = text.replace(name, "STAGE")
-        own = r"COPY images/STAGE/[\w.]+\.json /app/STAGE/|COPY images/batches\.py /app/"
+        own = (
+            r"COPY images/STAGE/[\w.]+\.json /app/STAGE/|COPY images/(batches|model_file)\.py /app/"
+        )
         fonts = r"ENV FONT_LIST=.*|RUN MPLCONFIGDIR=\$FONT_LIST .*"
         return re.sub(rf"^({own}|{fonts})\n", "", text, flags=re.MULTILINE)
 
     assert common(stage) == common("end_pipeline")
+
+
+def test_stages_that_read_or_write_a_model_have_what_it_is_read_by():
+    for stage in STAGES:
+        folder = ROOT / "images" / stage
+        imports = any("from model_file import" in p.read_text() for p in folder.glob("*.py"))
+        dockerfile = (folder / "Dockerfile").read_text()
+        assert ("COPY images/model_file.py /app/" in dockerfile) == imports, stage
 
 
 def test_stages_with_tables_have_what_tables_are_read_by():

@@ -88,7 +88,8 @@ def test_history_tells_the_decision(finished):
 
 def test_summary_proves_what_is_published_with_it(finished):
     summary = published(finished)
-    assert list(summary["files"]) == ["logistic_regression_model.pkl", "reference.parquet"]
+    model = [f"logistic_regression_model.{suffix}" for suffix in ("pkl", "skops", "onnx")]
+    assert list(summary["files"]) == [*model, "reference.parquet", "model_card.md"]
     model = summary["files"]["logistic_regression_model.pkl"]
     assert model["sha256"] == summary["model"]["sha256"]
     assert list(summary["contract"]["columns"]) == [*summary["features"], summary["target"]]

@@ -26,7 +26,9 @@ def test_marker_and_run_id_are_those_of_the_stages():
 def test_outputs_are_in_the_order_of_the_pipeline():
     contracts = read_contracts(IMAGES)
     assert tuple(contracts) == (*STAGES, "predict")
-    assert contracts["evaluate_model"] == ["metrics.json", "figures/"]
+    assert contracts["evaluate_model"] == [
+        *("metrics.json", "comparison.json", "drift.json", "reference.parquet", "figures/")
+    ]
 
 
 def test_broken_contract_is_left_out_and_logged(tmp_path, caplog):

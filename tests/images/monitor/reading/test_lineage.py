@@ -239,8 +239,8 @@ def test_model_published_by_hand_has_another_decision_and_nothing_else(root):
 
 
 def test_planted_file_among_the_published_is_named(root):
-    (release(root) / "logistic_regression_model.onnx").write_text("planted")
-    assert "logistic_regression_model.onnx is published, but model_summary recorded" in broken(root)
+    (release(root) / "another_model.onnx").write_text("planted")
+    assert "another_model.onnx is published, but model_summary recorded" in broken(root)
 
 
 def test_file_in_place_of_the_published_link_is_named(root):

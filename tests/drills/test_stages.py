@@ -55,7 +55,10 @@ Files = dict[str, str]
 
 def mask(content: bytes) -> bytes:
     """Leave out what may differ between two runs on the same inputs: when they were."""
-    content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", b"TIME", content)
+    # In Markdown the colons are escaped.
+    content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d\\?:\d\d\\?:\d\d\.\d{3}Z", b"TIME", content)
+    # The card holds a time, and the summary the card's sha256.
+    content = re.sub(rb'"model_card\.md": \{[^}]*\}', b'"model_card.md": {}', content)
     return re.sub(rb'"run_seconds": -?[\d.e-]+', b'"run_seconds": 0', content)
 
 
@@ -76,6 +79,11 @@ def files(folder: Path) -> dict[str, Path]:
     """Return a folder's files by name, without what is temporary."""
     found = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
     return {name: p for name, p in found.items() if not TEMPORARY.match(name)}
+
+
+def published_before(stage: str, age: str) -> str:
+    """Return whose model is published before a stage; evaluate_model reads it, the former one."""
+    return "old" if stage == "evaluate_model" else age
 
 
 def forced(stage: str) -> list[str]:
@@ -229,7 +237,7 @@ class Site:
         """Lay out the run as it is before a stage: ``start`` is its folder's state, old or none."""
         copy(self.kept / "new", self.folder)
         copy(self.kept / start / stage, self.folder / stage)
-        copy(self.kept / f"{published}-model", self.model)
+        copy(self.kept / f"{published_before(stage, published)}-model", self.model)
 
     def rest(self, stage: str) -> Files:
         """Return all files that a stage has no business with."""
@@ -262,6 +270,7 @@ class Site:
     def check_published(self, stage: str, former: str) -> None:
         """See that what is published is wholly of the run before, or wholly of this one."""
         there = read_by_name(self.model)
+        former = published_before(stage, former)
         before, after = (read_by_name(self.kept / f"{of}-model") for of in (former, "new"))
         if stage != "model_summary":
             assert there == before

@@ -39,6 +39,7 @@ ONLY_SHOWN = {
     "scrape_configs:": "settings of Prometheus, which is not part of the stack",
     "docker save": "needs a second machine",
     "#:schema": "a data contract, not commands",
+    '[columns."Age"]': "a part of a data contract, not commands",
     "[drift]": "a part of a data contract, not commands",
     "data/mine.toml, line": "what a refusal says",
     "data/mine.csv, line": "what a refusal says",

@@ -700,6 +700,7 @@ def test_a_clock_that_is_off_changes_no_output_and_removes_no_run_at_work(
     at_work.mkdir(parents=True)
     (at_work / "progress.json").write_text('{"stage": "load_data", "run_id": "at-work"}')
     off.own(at_work.parent)
+    copy(site.kept / "old-model", off.model)
     years = set()
     for stage, seconds in zip(CHAIN, CLOCKS[clock], strict=False):
         options = (

@@ -63,7 +63,7 @@ def test_whole_stack_restarted_mid_stage_the_run_goes_on(drill):
     """Every service is restarted at once while build_model works."""
     drill.start()
     names = ("postgres", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor")
-    names += ("docker-proxy", "mailbox", "monitor")
+    names += ("docker-proxy", "mailbox", "monitor", "predictor")
     docker("restart", *map(drill.stack.service, names))
     drill.until(lambda: drill.note()["try_number"] == 2)
     drill.go_on()

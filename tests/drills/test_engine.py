@@ -101,8 +101,12 @@ def assert_all_well(drill: Drill) -> None:
     """Every service is healthy again, the model is published, one mail is sent."""
     project = drill.stack.settings["COMPOSE_PROJECT_NAME"]
     mine = f"label=com.docker.compose.project={project}"
-    told = "{{.Names}} {{.Status}}"
-    drill.until(lambda: docker("ps", "--filter", mine, "--format", told).count("(healthy)") == 7)
+    told = '{{.Label "com.docker.compose.service"}}'
+    there = docker("ps", "--all", "--filter", mine, "--format", told)
+    services = set(there.split()) - {"airflow-init"}
+    assert {"airflow-scheduler", "postgres", "monitor", "predictor"} < services
+    healthy = ("ps", "--filter", mine, "--filter", "health=healthy", "--quiet")
+    drill.until(lambda: len(docker(*healthy).split()) == len(services))
     summary = json.loads(drill.stack.published()["model_summary.json"])
     assert summary["run_id"] == drill.run_id
     assert len(drill.stack.mails(drill.run_id)) == 1

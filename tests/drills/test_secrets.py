@@ -39,6 +39,7 @@ AIRFLOW = ("airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-da
 SERVICES = (*AIRFLOW, "postgres", "docker-proxy", "mailbox", "monitor", "predictor")
 # Those that say something only when something is wrong.
 QUIET = ("airflow-scheduler", "docker-proxy", "mailbox")
+PREDICTIONS = "predict_advertising"
 STAGES = {path.parent.name for path in ROOT.glob("images/*/stage.toml")}
 # Addresses that are asked of Airflow besides those of its own list.
 MORE_OF_AIRFLOW = (
@@ -203,6 +204,7 @@ def used(planted: Drill) -> Drill:
     stack = planted.stack
     with ProcessLists() as processes:
         planted.green = follow(planted, stack.trigger())
+        follow(planted, stack.trigger(PREDICTIONS), PREDICTIONS)
         bad = stack.add_data("no table.csv", b"neither rows nor columns\n")
         run = make("run", SOURCE=bad, check=False)
         planted.red = json.loads(run.stdout.splitlines()[-1])["run_id"]
@@ -218,10 +220,10 @@ def used(planted: Drill) -> Drill:
     return planted
 
 
-def follow(drill: Drill, run_id: str) -> str:
+def follow(drill: Drill, run_id: str, dag: str = DAG) -> str:
     """Follow a run to its end, and keep what the engine tells of the stages' containers."""
     stack = drill.stack
-    path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
+    path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
     ours = ("--filter", f"label=ad-click.project={drill.project}")
     deadline = time.monotonic() + 900
     while stack.airflow("GET", path)["state"] not in ("success", "failed"):

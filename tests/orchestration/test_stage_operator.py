@@ -126,7 +126,7 @@ def last(value):
 
 def ignore(value):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("deaf", flush=True)
+    open("/shared_volume/deaf", "w").close()
     time.sleep(600)
 """
 
@@ -301,8 +301,12 @@ class Probe:
         return json.loads((self.volume / "runs/manual__1/probe" / name).read_text())
 
     def wait_until_it_works(self) -> None:
-        """Wait until the stage's work has begun."""
-        path = self.volume / "runs/manual__1/probe/progress.json"
+        """Wait until the stage has begun."""
+        self.wait_for("runs/manual__1/probe/progress.json")
+
+    def wait_for(self, name: str) -> None:
+        """Wait until a file is on the volume."""
+        path = self.volume / name
         deadline = time.monotonic() + 120
         while not path.exists():
             assert time.monotonic() < deadline, "the stage does not start"
@@ -551,11 +555,15 @@ def test_container_that_a_person_stops_is_tried_again(probe):
 @pytest.mark.parametrize(("do", "exit_code"), [("wait", 143), ("ignore", 137)])
 def test_stop_by_airflow_is_final_even_if_the_stage_is_deaf(probe, do, exit_code):
     task = probe.task(do)
-    with (
-        on_signal(signal.SIGTERM, task.on_kill) as terminate,
-        while_it_works(probe, terminate),
-    ):
-        failed = probe.fail(do, task=task)
+    with on_signal(signal.SIGTERM, task.on_kill) as terminate:
+
+        def terminate_it() -> None:
+            if do == "ignore":
+                probe.wait_for("deaf")
+            terminate()
+
+        with while_it_works(probe, terminate_it):
+            failed = probe.fail(do, task=task)
     assert (failed.cause, failed.exit_code) == ("stopped", exit_code)
     assert probe.read("task.json")["state"] == "failed"
 

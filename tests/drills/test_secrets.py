@@ -205,6 +205,10 @@ def used(planted: Drill) -> Drill:
     with ProcessLists() as processes:
         planted.green = follow(planted, stack.trigger())
         follow(planted, stack.trigger(PREDICTIONS), PREDICTIONS)
+        for _ in range(5):  # a container that lives for half a second may not be met at once
+            if planted.stage_containers.keys() >= STAGES:
+                break
+            follow(planted, stack.trigger())
         bad = stack.add_data("no table.csv", b"neither rows nor columns\n")
         run = make("run", SOURCE=bad, check=False)
         planted.red = json.loads(run.stdout.splitlines()[-1])["run_id"]
@@ -226,15 +230,17 @@ def follow(drill: Drill, run_id: str, dag: str = DAG) -> str:
     path = f"/api/v2/dags/{dag}/dagRuns/{urllib.parse.quote(run_id, safe='')}"
     ours = ("--filter", f"label=ad-click.project={drill.project}")
     deadline = time.monotonic() + 900
+    met: set[str] = set()
     while stack.airflow("GET", path)["state"] not in ("success", "failed"):
         assert time.monotonic() < deadline
-        for container in docker("ps", "--all", "--quiet", *ours).split():
+        for container in set(docker("ps", "--all", "--quiet", *ours).split()) - met:
+            met.add(container)
             with contextlib.suppress(AssertionError):  # it has ended meanwhile
                 seen = docker("inspect", container)
                 labels = json.loads(seen)[0]["Config"]["Labels"]
                 # The watchdog's container looks after a stage and is none.
                 drill.stage_containers[labels.get("ad-click.stage", "the watchdog")] = seen
-        time.sleep(0.3)
+        time.sleep(0.02)
     return run_id
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from model_summary.history import append, read_history, release_in_use, releases_before
-from stage import StageError, flush
+from stage import StageError, flush, read_object
 
 SUMMARY = "model_summary.json"
 KEPT_RELEASES = 10
@@ -161,11 +161,7 @@ def published_summary(model: Path) -> dict[str, Any]:
 
 def read_summary(model: Path, release: str) -> dict[str, Any]:
     """Return a release's summary, or an empty one where it has none that can be read."""
-    try:
-        content = json.loads((model / "releases" / release / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_object(model / "releases" / release / SUMMARY)
 
 
 def link(path: Path, target: Path) -> None:

@@ -23,6 +23,7 @@ from stage import (
     data_refused,
     describe_file,
     open_volume,
+    read_object,
     read_report,
     to_json,
 )
@@ -59,7 +60,7 @@ def publish_run(volume: Path, run_id: str) -> str:
 
 def check_finished(folder: Path) -> None:
     """Refuse a run that missed the gate (65) or did not come to its summary (66)."""
-    gate = read_json(folder / "evaluate_model" / "metrics.json").get("gate", {})
+    gate = read_object(folder / "evaluate_model" / "metrics.json").get("gate", {})
     if gate and not gate["passed"]:
         reasons = "; ".join(gate["reasons"])
         raise data_refused(f"the model of run {folder.name} missed the quality gate: {reasons}")
@@ -77,7 +78,7 @@ def proven_files(volume: Path, folder: Path) -> dict[str, Path]:
         for entry in read_report(folder / stage).get("outputs", [])
     }
     summary = prove(volume, folder, made, SUMMARY)
-    content = read_json(summary)
+    content = read_object(summary)
     names = content.get("files") or {Path(content["model"]["path"]).name: content["model"]}
     files = {name: prove(volume, folder, made, name) for name in (*names, TEXT)}
     for name, known in names.items():
@@ -102,15 +103,6 @@ def prove(volume: Path, folder: Path, made: dict[str, Any], name: str) -> Path:
             f"{known['path']} was changed after the run: its sha256 is not that of the report"
         )
     return path
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object, or an empty one where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def main(arguments: list[str]) -> int:

@@ -116,5 +116,7 @@ def to_onnx(model: Pipeline, features: list[str]) -> bytes:
         raise NoSuchFormatError(f"skl2onnx cannot convert it: {first_line(error)}") from None
     assert PROBABILITIES in [output.name for output in graph.graph.output]
     onnx.helper.set_model_props(graph, {"features": json.dumps(features)})
+    # skl2onnx lists them in the order of a set of words, another one in each process
+    graph.opset_import.sort(key=lambda opset: opset.domain)
     content: bytes = graph.SerializeToString(deterministic=True)
     return content

@@ -5,11 +5,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
+source scripts/container.sh
 
 [ -n "${CSV:-}" ] || fail 2 "name a file of the shared volume: make contract CSV=data/x.csv"
-load_settings "$ENV_FILE"
-volume=$(cd "${SHARED_VOLUME:-./shared_volume}" 2> /dev/null && pwd -P) ||
-    fail 66 "there is no folder ${SHARED_VOLUME:-./shared_volume}: run 'make env'"
+prepare_container load_data
+read_limits load_data
 
 # The file as the volume names it: CSV is a path there, or one from here that leads there.
 file=$CSV
@@ -30,18 +30,11 @@ fi
 contract=$volume/data/$name.toml
 [ ! -e "$contract" ] || fail 2 "$contract is there already and is not overwritten: remove it, or set NAME=..."
 
-image=localhost/ad-click/load_data:${IMAGE_TAG:-latest}
-docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is not built, or Docker is not running: \
-run 'make images'"
-declared() { sed -nE "s/^$1 = \"?([^\"]*)\"?$/\1/p" images/load_data/stage.toml; }
-
 draft=$(mktemp "$volume/data/.draft.XXXXXX" 2> /dev/null) || fail 73 "$volume/data can't be written to"
 trap 'rm -f "$draft"' EXIT
 options=()
 [ -z "${TARGET:-}" ] || options=("--target=$TARGET")
-docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges:true \
-    --memory "$(declared memory)" --memory-swap "$(declared memory)" --cpus "$(declared cpus)" \
-    --pids-limit "$(declared pids)" --network none --user "$PIPELINE_UID:$PIPELINE_GID" \
+docker run "${walls[@]}" "${limits[@]}" --network none \
     --mount "type=bind,source=$volume,target=/shared_volume,readonly" --entrypoint python3 "$image" \
     -m load_data.draft_contract "${options[@]}" -- "$file" > "$draft"
 

@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
+source scripts/container.sh
 source scripts/model.sh
 
 [ -n "${RUN:-}" ] || fail 2 "name a finished run of the shared volume: make publish RUN=<run id>"

@@ -3,26 +3,17 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
+source scripts/container.sh
 
 stage=${1:-}
-contract=images/$stage/stage.toml
-if [ -z "$stage" ] || [ ! -f "$contract" ]; then
+if [ -z "$stage" ] || [ ! -f "images/$stage/stage.toml" ]; then
     fail 2 "there is no stage '$stage': make stage STAGE=... takes one of \
 $(cd images && echo */stage.toml | sed 's:/stage.toml::g')"
 fi
-load_settings "$ENV_FILE"
-image=localhost/ad-click/$stage:${IMAGE_TAG:-latest}
-docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is not built, or Docker is not running: \
-run 'make images'"
-volume=$(cd "${SHARED_VOLUME:-./shared_volume}" && pwd) || fail 66 "there is no folder ${SHARED_VOLUME:-./shared_volume}: \
-run 'make env'"
-
-declared() { sed -nE "s/^$1 = \"?([^\"]*)\"?$/\1/p" "$contract"; }
-
+prepare_container "$stage"
+read_limits "$stage"
 # The contract's network: none, or one of the stack's.
-network=$(declared network)
+network=$(declared "$stage" network)
 [ "$network" = none ] || network=${COMPOSE_PROJECT_NAME:-ad-click}_$network
-exec docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges:true \
-    --memory "$(declared memory)" --memory-swap "$(declared memory)" --cpus "$(declared cpus)" \
-    --pids-limit "$(declared pids)" --network "$network" --user "$PIPELINE_UID:$PIPELINE_GID" \
+exec docker run "${walls[@]}" "${limits[@]}" --network "$network" \
     --mount "type=bind,source=$volume,target=/shared_volume" "$image" "${@:2}"

@@ -4,17 +4,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
+source scripts/container.sh
 
-load_settings "$ENV_FILE"
-volume=$(cd "${SHARED_VOLUME:-./shared_volume}" 2> /dev/null && pwd -P) ||
-    fail 66 "there is no folder ${SHARED_VOLUME:-./shared_volume}: run 'make env'"
-image=localhost/ad-click/monitor:${IMAGE_TAG:-latest}
-docker image inspect "$image" > /dev/null 2>&1 || fail 69 "the image $image is not built, or Docker is not running: \
-run 'make images'"
+prepare_container monitor
 run=()
 [ -z "${RUN:-}" ] || run=(-- "$RUN")
-exec docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges:true \
-    --memory 512m --memory-swap 512m --cpus 2 --pids-limit 64 --network none \
-    --user "${PIPELINE_UID:-50000}:${PIPELINE_GID:-50000}" \
+exec docker run "${walls[@]}" --memory 512m --memory-swap 512m --cpus 2 --pids-limit 64 --network none \
     --mount "type=bind,source=$volume,target=/shared_volume,readonly" --entrypoint python3 "$image" \
     -m monitor.verify "${run[@]}"

@@ -71,7 +71,7 @@ def test_new_release_replaces_the_old_one_whole(model, tmp_path):
     release = publish(model, files(tmp_path, "b", "two"))
     assert published(model) == ["b", "b", "b"]
     assert str((model / "current").readlink()) == f"releases/{release.name}"
-    assert hidden(model) == [".lock"]
+    assert hidden(model) == []
 
 
 def test_newest_ten_releases_are_kept_and_the_one_in_use_before(model, tmp_path):
@@ -207,7 +207,7 @@ def test_kill_at_any_step_leaves_the_old_model_or_the_new(model, tmp_path):
     assert process.exitcode == 0
     assert seen == sorted(seen)
     assert set(seen) == {"a", "b"}
-    assert hidden(model) == [".lock"]
+    assert hidden(model) == []
     used = [line["release"] for line in read_history(model)]
     assert used[-1] == (model / "current").readlink().name
     assert {path.name for path in (model / "releases").iterdir()} <= set(used)

@@ -73,7 +73,7 @@ class Toy:
         self.volume = volume
         self.images = images
         images.mkdir()
-        for name in ("stage.py", "reuse.py", "exit_codes.toml"):
+        for name in ("stage.py", "lease.py", "reuse.py", "exit_codes.toml"):
             shutil.copyfile(IMAGES / name, images / name)
 
     def write(self, work: str, contract: str = CONTRACT, name: str = "toy") -> None:

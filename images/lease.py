@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 NAME = ".lease"
-BEAT_SECONDS = 1.0
-# Many beats, as a library's code may hold one up. Tests have it shorter.
+# Tests have it shorter.
 STALE_SECONDS = float(os.environ.get("LEASE_STALE_SECONDS", "30"))
+# Many in that time, as a library's code or a slow network may hold some up.
+BEAT_SECONDS = STALE_SECONDS / 30
 SAY_SECONDS = 10.0
 # One size for all, so that a mount which remembers a file's size cuts none off.
 SIZE = 512
@@ -80,6 +81,7 @@ class Lease:
                 )
             time.sleep(pause)
             pause = min(0.5, 1.2 * pause)
+        self.renew()
         self.remove_leftovers()
         threading.Thread(target=self.beat, daemon=True, name="lease").start()
         self.taken = True
@@ -93,36 +95,41 @@ class Lease:
                 os.link(own, self.path)
             except OSError as error:
                 if error.errno in NO_LINKS:  # as some FUSE and SMB mounts: by exclusive creation
-                    self.close()
                     self.make(self.path)
                 elif error.errno not in {errno.EEXIST, *GONE} and not self.is_own(read(self.path)):
                     raise
             # By what the file says: a network may lose the answer to a link that was made.
-            taken = self.is_own(read(self.path))
+            return self.is_own(read(self.path))
         except FileExistsError:
-            taken = False
-        except OSError:
-            self.close()
-            raise
+            return False
         finally:
             with contextlib.suppress(OSError):
                 own.unlink(missing_ok=True)
-        if not taken:
-            self.close()
-        return taken
 
     def make(self, path: Path) -> None:
-        """Make a file with this lease's record, and hold a lock on it if locks work here."""
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
-        locked = lock(self.descriptor)
-        # Its closing is what has other hosts see the record; and a lock that it gets too is none.
-        second = os.open(path, os.O_RDWR)
+        """Make a file with this lease's record."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
-            self.machine = machine(self.folder) if locked and not lock(second) else ""
-            os.write(second, self.record())
+            os.write(descriptor, self.record())
         finally:
-            os.close(second)
+            os.close(descriptor)  # which has other hosts see it
         self.renewed = now()
+
+    def lock_file(self) -> None:
+        """Hold a lock on the lease, and say of which machine it is, if locks work here.
+
+        By its name, as others will try it: on some mounts a file's other link is another file to
+        the kernel. Who looks in the same moment makes it fail, so that the beat tries again.
+        """
+        self.close()
+        with contextlib.suppress(OSError):
+            self.descriptor = os.open(self.path, os.O_RDWR)
+            if lock(self.descriptor):
+                second = os.open(self.path, os.O_RDWR)
+                try:
+                    self.machine = "" if lock(second) else machine(self.folder)
+                finally:
+                    os.close(second)
 
     def record(self) -> bytes:
         """Return what the file says."""
@@ -148,19 +155,36 @@ class Lease:
         ``unchanged`` is for how many seconds its content has been what it is.
         """
         if (told := parse(content).get("machine")) and told == machine(self.folder):
-            return self.remove_unlocked(content)
-        return unchanged > STALE_SECONDS and self.remove(lambda found: found == content)
+            return self.remove_unlocked(content, unchanged)
+        return unchanged > STALE_SECONDS and self.remove_dead(content, unchanged)
 
-    def remove_unlocked(self, content: bytes) -> bool:
+    def remove_unlocked(self, content: bytes, unchanged: float) -> bool:
         """Remove a lease on which its holder, of this machine, holds a lock no more."""
         try:
             descriptor = os.open(self.path, os.O_RDWR)
         except OSError as error:
             return error.errno in GONE
         try:
-            return lock(descriptor) and self.remove(lambda found: found == content)
+            return lock(descriptor) and self.remove_dead(content, unchanged)
         finally:
             os.close(descriptor)
+
+    def remove_dead(self, content: bytes, unchanged: float) -> bool:
+        """Remove a dead holder's lease if no other process is about to, and tell whether it was.
+
+        Of all that wait only one may, or the last would remove the lease of the first. Should it
+        die too, the others try once more when as much time has passed again.
+        """
+        number = max(1, int(unchanged / STALE_SECONDS))
+        claim = self.folder / f"{NAME}.{parse(content).get('token', '')}-{number}"
+        try:
+            os.close(os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        except FileExistsError:
+            return False
+        try:
+            return self.remove(lambda found: found == content)
+        finally:
+            claim.unlink(missing_ok=True)
 
     def remove(self, meant: Callable[[bytes], bool]) -> bool:
         """Remove the lease if its content is the one that is meant, and tell whether it was."""
@@ -214,6 +238,8 @@ class Lease:
                 content = os.pread(descriptor, SIZE, 0)
                 if not self.is_own(content):
                     raise self.lost(content)
+                if not self.machine:
+                    self.lock_file()
                 self.beats += 1
                 os.pwrite(descriptor, self.record(), 0)
             finally:
@@ -222,11 +248,11 @@ class Lease:
 
     def lost(self, content: bytes = b"") -> LeaseLostError:
         """Return the error for a lease that another one has, or has had."""
-        taker = parse(content).get("holder", "another process")
-        return LeaseLostError(
-            f"{taker} took over {self.folder}, as this one gave no sign of life for "
-            f"{STALE_SECONDS:g} s or the folder was removed; this one ends and leaves it alone"
-        )
+        if taker := parse(content).get("holder"):
+            why = f"{taker} took over {self.folder}, as nothing was heard of this one for a while"
+        else:
+            why = f"the lease of {self.folder} was removed, so that others may work there"
+        return LeaseLostError(f"{why}; this process ends and leaves the folder alone")
 
     def confirm(self, within: float = 0.0) -> None:
         """See that the lease is still held, else raise LeaseLostError.

@@ -209,3 +209,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine does not let a file system be mounted")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def two_mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A shared volume as two hosts mount it: one folder, and file locks that end at the host.
+
+    Each mount remembers names, sizes and times for a minute, as network file systems do.
+    """
+    if not (shutil.which("bindfs") and Path("/dev/fuse").exists()):
+        pytest.skip("there is no bindfs or no /dev/fuse: `make test` as root on Debian installs it")
+    Volume.make(tmp_path / "shared_volume")
+    mounts = (tmp_path / "one", tmp_path / "other")
+    options = ("-o", "attr_timeout=60,entry_timeout=60")
+    try:
+        for mount in mounts:
+            mount.mkdir()
+            command = ["bindfs", *options, tmp_path / "shared_volume", mount]
+            if subprocess.run(command, check=False).returncode:
+                pytest.skip("this machine does not let a file system be mounted")
+        yield mounts
+    finally:
+        for mount in filter(os.path.ismount, mounts):
+            subprocess.run(["umount", "--lazy", mount], check=True)

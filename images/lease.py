@@ -80,7 +80,7 @@ class Lease:
                     *(parse(seen).get("holder", "another process"), self.folder, clock - began),
                 )
             time.sleep(pause)
-            pause = min(0.5, 1.2 * pause)
+            pause = min(0.2, 1.2 * pause)
         self.renew()
         self.remove_leftovers()
         threading.Thread(target=self.beat, daemon=True, name="lease").start()

@@ -155,7 +155,8 @@ class Lease:
         ``unchanged`` is for how many seconds its content has been what it is.
         """
         if (told := parse(content).get("machine")) and told == machine(self.folder):
-            return self.remove_unlocked(content, unchanged)
+            with contextlib.suppress(PermissionError):  # another user's, whose lock none can try
+                return self.remove_unlocked(content, unchanged)
         return unchanged > STALE_SECONDS and self.remove_dead(content, unchanged)
 
     def remove_unlocked(self, content: bytes, unchanged: float) -> bool:
@@ -163,7 +164,9 @@ class Lease:
         try:
             descriptor = os.open(self.path, os.O_RDWR)
         except OSError as error:
-            return error.errno in GONE
+            if error.errno in GONE:
+                return True
+            raise
         try:
             return lock(descriptor) and self.remove_dead(content, unchanged)
         finally:

@@ -217,8 +217,12 @@ def two_mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
     Each mount remembers names, sizes and times for a minute, as network file systems do.
     """
-    if not (shutil.which("bindfs") and Path("/dev/fuse").exists()):
-        pytest.skip("there is no bindfs or no /dev/fuse: `make test` as root on Debian installs it")
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a volume twice")
+    if not shutil.which("bindfs"):
+        # Under CI a test that is left out would look like one that passed.
+        left_out = pytest.fail if os.environ.get("CI") else pytest.skip
+        left_out("there is no bindfs: `make test` as root on Debian installs it")
     Volume.make(tmp_path / "shared_volume")
     mounts = (tmp_path / "one", tmp_path / "other")
     options = ("-o", "attr_timeout=60,entry_timeout=60")
@@ -227,7 +231,7 @@ def two_mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
             mount.mkdir()
             command = ["bindfs", *options, tmp_path / "shared_volume", mount]
             if subprocess.run(command, check=False).returncode:
-                pytest.skip("this machine does not let a file system be mounted")
+                pytest.skip("this machine does not let a FUSE file system be mounted")
         yield mounts
     finally:
         for mount in filter(os.path.ismount, mounts):

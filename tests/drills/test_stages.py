@@ -754,6 +754,31 @@ PUBLISHERS = ("one", "two", "three")
 ROUNDS = 20
 
 
+def test_a_stage_that_is_started_three_times_at_once_is_done_by_one_after_the_other(
+    site: Site, times: Callable[[int], None]
+) -> None:
+    """Three containers of one stage of one run begin together; in each second round one is killed.
+
+    The others wait for the one that works, and follow it.
+    """
+    for number, stage in enumerate(("load_data", "separate_data", "build_model", "model_summary")):
+        site.restore(stage, "old", "old")
+        name = f"{site.settings['COMPOSE_PROJECT_NAME']}-drill-{uuid.uuid4().hex[:12]}"
+        with ThreadPoolExecutor() as pool:
+            named = pool.submit(site.run, stage, options=("--name", name))
+            others = [pool.submit(site.run, stage) for _ in range(2)]
+            if number % 2:
+                while not list(site.folder.glob(f"{stage}/.scratch-*")) and not named.done():
+                    time.sleep(0.01)
+                kill = ["docker", "kill", "--signal=KILL", name]
+                subprocess.run(kill, capture_output=True, check=False)
+            ended = [container.result() for container in (named, *others)]
+        assert ended[0].code in ((0, 137) if number % 2 else (0,)), ended[0].printed
+        assert [one.code for one in ended[1:]] == [0, 0]
+        site.check_done(stage, ended[1])
+    times(4 * 3)
+
+
 def read_release(model: Path) -> tuple[str, str, str]:
     """Return of which run the published files say to be, the link followed once for all three.
 

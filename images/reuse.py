@@ -23,6 +23,7 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
+from lease import GONE
 from stage import (
     FINISHED,
     HERE,
@@ -208,9 +209,9 @@ def link(source: Path, target: Path) -> None:
         raise FileNotFoundError(source)
     try:
         os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
+    except OSError as error:
+        if error.errno in GONE:  # such as a run that another host removes at this moment
+            raise FileNotFoundError(source) from None
         shutil.copyfile(source, target)
 
 

@@ -37,6 +37,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lease import BEAT_SECONDS, NAME, Lease, LeaseLostError
+
 HERE = Path(__file__).resolve().parent
 MARKER = ".ad-click-volume"
 RUN_ID = re.compile(r"[A-Za-z0-9_~:+-][A-Za-z0-9_.~:+-]{0,199}")
@@ -62,7 +64,6 @@ ENTRY_KEYS = {
         *("exclusive_minimum", "exclusive_maximum", "enum", "pattern"),
     },
 }
-BEAT_SECONDS = 1.0
 LOG_TIME = "%Y-%m-%dT%H:%M:%SZ"
 # For each output that was written, its files with their paths below the scratch folder.
 Gathered = dict[str, list[dict[str, Any]]]
@@ -255,6 +256,8 @@ class Run:
     taken_from: str | None = None
     scratch: Path | None = None
     committed: bool = False
+    # Of the stage's folder; who does not hold it changes nothing there.
+    lease: Lease | None = None
     # Held while something is moved into place, so that SIGTERM never ends the process half-way.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -271,6 +274,21 @@ class Run:
     def former(self) -> Path:
         """The folder in which an earlier try's report and outputs are set aside."""
         return self.folder / ".former"
+
+    def confirm(self, within: float = 0.0) -> None:
+        """See that no other process works in the stage's folder, else raise LeaseLostError."""
+        if self.lease:
+            self.lease.confirm(within)
+
+    def may_report(self) -> bool:
+        """Tell whether this process works in the stage's folder, or nobody does.
+
+        A process that no longer works there although it did gets a LeaseLostError.
+        """
+        if self.lease and self.lease.taken:
+            self.confirm()
+            return True
+        return self.folder.is_dir() and not (self.folder / NAME).exists()
 
     @property
     def run_folder(self) -> Path:
@@ -359,6 +377,7 @@ class Run:
         """Write ``progress.json``: what was said last, and that the stage is alive now."""
         content = {"stage": self.stage, "run_id": self.run_id, **self.said, "updated": timestamp()}
         with self.lock:
+            self.confirm(within=3 * BEAT_SECONDS)
             write_atomic(self.folder / "progress.json", to_json(content), flush=False)
 
     def relative(self, path: Path) -> str:
@@ -422,6 +441,7 @@ class Run:
         assert self.scratch, "outputs are committed while the stage works"
         place = self.relative(self.folder)
         with self.lock:
+            self.confirm()
             for name in gathered:
                 (self.scratch / name).replace(self.folder / name.rstrip("/"))
             flush(self.folder)
@@ -486,7 +506,8 @@ def flush_tree(path: Path) -> list[Path]:
 
 def write_atomic(path: Path, text: str, *, flush: bool = True) -> None:
     """Write a small file so that readers see the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Process ids repeat on other hosts and in other containers.
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -505,6 +526,8 @@ def as_stage_error(error: BaseException) -> StageError:
         return error
     if isinstance(error, KeyboardInterrupt):
         return StageError(143, "stopped by a person (Ctrl-C)")
+    if isinstance(error, LeaseLostError):
+        return StageError(70, str(error))
     if isinstance(error, MemoryError):
         return StageError(137, "the work does not fit into the memory it may use")
     number = getattr(error, "errno", None)
@@ -537,7 +560,6 @@ class OneLineFormatter(logging.Formatter):
 @contextlib.contextmanager
 def scratch_folder(run: Run) -> Iterator[None]:
     """Give the run an empty folder for its outputs, beside where they go, and remove it after."""
-    run.folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(run.folder)
     run.scratch = Path(tempfile.mkdtemp(prefix=".scratch-", dir=run.folder))
     try:
@@ -547,7 +569,7 @@ def scratch_folder(run: Run) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a stage that was killed left half-written; its process id may have been any."""
+    """Remove what a stage that was killed left half-written; who holds the lease is alone."""
     for old in (*folder.glob(".scratch-*"), folder / ".former"):
         shutil.rmtree(old, ignore_errors=True)
     for name in ("report.json", "progress.json"):
@@ -564,8 +586,10 @@ def remove_scratch(run: Run) -> None:
         doomed = run.scratch.with_name(f"{run.scratch.name}-removed")
         with contextlib.suppress(OSError):
             run.scratch.rename(doomed)
-        for folder in (doomed, run.former):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(doomed, ignore_errors=True)
+        with contextlib.suppress(LeaseLostError):  # the next one's is left alone
+            run.confirm()
+            shutil.rmtree(run.former, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -575,7 +599,8 @@ def heartbeat(run: Run) -> Iterator[None]:
 
     def beat() -> None:
         while not over.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # the work will meet it, and name it
+            # The work will meet it, and name it.
+            with contextlib.suppress(OSError, LeaseLostError):
                 run.write_progress()
 
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
@@ -591,6 +616,7 @@ def set_aside_former(run: Run) -> None:
     """Set aside what an earlier try left, so that nothing stale passes for this one's result."""
     run.former.mkdir(exist_ok=True)
     with run.lock:
+        run.confirm()
         for name in ("report.json", *run.contract.outputs):
             path = run.folder / name.rstrip("/")
             with contextlib.suppress(FileNotFoundError):
@@ -631,9 +657,17 @@ class Ending:
         }
 
     def finish(self, error: StageError | None) -> int:
-        """Write the report, say the last line and return the exit code."""
+        """Write the report, say the last line and return the exit code.
+
+        A folder in which another process works gets no report of this one.
+        """
+        alone = False
+        try:
+            alone = self.run is not None and self.run.may_report()
+        except LeaseLostError as lost:
+            error = as_stage_error(lost)
         report = self.report(error)
-        if self.run and self.run.folder.is_dir():
+        if self.run and alone:
             try:
                 (self.run.folder / "progress.json").unlink(missing_ok=True)
                 write_atomic(self.run.folder / "report.json", to_json(report))
@@ -645,11 +679,23 @@ class Ending:
                     import reuse  # which imports this module
 
                     reuse.remember(self.run, report)
+        if self.run and self.run.lease:
+            self.run.lease.release()
         if error:
             log.error("%s: %s", report["error"]["cause"], report["error"]["message"])
         keys = ("stage", "run_id", "status", "why", "seconds", "metrics", "error")
         say_last({key: report[key] for key in keys})
         return error.code if error else 0
+
+    def stop_on_loss(self, lost: LeaseLostError) -> None:
+        """End the stage at once, as another process may work in its folder now."""
+        with self.lock:
+            try:
+                if self.run:
+                    remove_scratch(self.run)
+                os._exit(self.finish(as_stage_error(lost)))
+            finally:
+                os._exit(70)
 
     def stop_on_sigterm(self) -> None:
         """Make SIGTERM end the stage at once, also while a library's C code runs.
@@ -744,6 +790,9 @@ def perform(contract: Contract, arguments: list[str], ending: Ending) -> None:
     force = values.pop("force", False)
     run = Run(contract, open_volume(), values.pop("run_id"), values, lock=ending.lock)
     ending.run = run
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.lease = Lease(run.folder, ending.stop_on_loss)
+    run.lease.take()
     with scratch_folder(run):
         set_aside_former(run)
         run.progress(0, contract.summary)
@@ -774,6 +823,7 @@ def take_over(run: Run, *, force: bool) -> Gathered | None:
         gathered = reuse.take_over(run)
     log.info("%s: %s", "up to date" if run.taken_from else "to do", run.why)
     if gathered is None:
+        run.confirm()
         reuse.forget(run)
         shutil.rmtree(run.former, ignore_errors=True)
     return gathered

@@ -8,14 +8,14 @@ cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
 source scripts/apt.sh
 
-# For the tests marked `browser`.
-install_browser() {
-    command -v chromium > /dev/null && return
+# Some tests need a program that is a package of Debian's by the same name.
+install_program() { # name, what needs it
+    command -v "$1" > /dev/null && return
     if is_root && command -v apt-get > /dev/null; then
-        say "browser: installing chromium"
-        install_packages chromium && return
+        say "tests: installing $1"
+        install_packages "$1" && return
     fi
-    say "browser: there is no chromium, which the tests of pages need (on Debian: sudo apt install chromium)"
+    say "tests: there is no $1, which the tests of $2 need (on Debian: sudo apt install $1)"
 }
 
 free_ports() { # how many
@@ -37,7 +37,8 @@ scripts/engine.sh
 scripts/base_images.sh
 scripts/images.sh
 scripts/lint.sh
-install_browser
+install_program chromium pages
+install_program bindfs "a volume that two hosts mount"
 # What this command was told is not meant for those that the tests run.
 unset MAKEFLAGS MFLAGS MAKELEVEL ARGS STAGE SOURCE DATASET PARAMETERS CSV NAME TARGET RUN
 # One worker has the engine and the stack, on which most of the time goes, and the other one all else: tests/workers.py.

@@ -1,18 +1,24 @@
 """Close the run, and remove runs that are too old to keep."""
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lease import GONE, alone_in
+from lease import NAME as LEASE
 from reuse import forget_removed
 from stage import FINISHED, RUN_ID, Run, log, read_report, run_script, timestamp
 
 ABANDONED_AFTER_SECONDS = 24 * 3600
+# A stage at work renews its lease each second.
+LEFT_AFTER_SECONDS = 3600
 # What ends a run: one that trains a model, one that predicts by it.
 LAST_STAGES = ("end_pipeline", "predict")
 
@@ -49,22 +55,37 @@ def remove_old_runs(volume: Path, this_run: str, keep: int) -> list[str]:
     folders = [p for p in runs.iterdir() if is_run(p)]
     folders.sort(key=started, reverse=True)
     now = time_of(runs)
-    spared = {this_run, published_run(volume)}
-    old = [p for p in folders[keep:] if p.name not in spared]
-    return [folder.name for folder in old if is_over(folder, now) and remove(folder)]
+    with publishing_held(volume):  # or what is published might be another run's by then
+        spared = {this_run, published_run(volume)}
+        old = [p for p in folders[keep:] if p.name not in spared and is_over(p, now)]
+        doomed = {p.name: aside for p in old if (aside := set_aside(p))}
+    for run_id, aside in doomed.items():
+        shutil.rmtree(aside, ignore_errors=True)
+        log.info("removed run %s", run_id)
+    return list(doomed)
 
 
-def remove(folder: Path) -> bool:
-    """Remove a run, and tell whether it was this call that did; another run's end may be first."""
-    # Renamed first, so that a half-removed run never looks like a run.
-    doomed = folder.with_name(f".removing-{folder.name}")
+@contextlib.contextmanager
+def publishing_held(volume: Path) -> Iterator[None]:
+    """Have nothing published meanwhile, on whichever host."""
+    model = volume / "model"
+    with alone_in(model) if model.is_dir() else contextlib.nullcontext():
+        yield
+
+
+def set_aside(folder: Path) -> Path | None:
+    """Rename a run, so that a half-removed one never looks like a run, and return its new path.
+
+    None where another run's end was first.
+    """
+    # Two hosts may do so with two runs of one name, one of which was begun anew.
+    aside = folder.with_name(f".removing-{folder.name}~{os.urandom(4).hex()}")
     try:
-        folder.rename(doomed)
-    except FileNotFoundError:
-        return False
-    shutil.rmtree(doomed, ignore_errors=True)
-    log.info("removed run %s", folder.name)
-    return True
+        return folder.rename(aside)
+    except OSError as error:
+        if error.errno in GONE:
+            return None
+        raise
 
 
 def is_run(folder: Path) -> bool:
@@ -92,7 +113,12 @@ def published_run(volume: Path) -> str | None:
 
 
 def is_over(folder: Path, now: float) -> bool:
-    """Tell whether a run is closed, or nothing in it has changed for a day before ``now``."""
+    """Tell whether a run is closed, or nothing in it has changed for a day before ``now``.
+
+    Never where a stage is at work, such as one that was cleared to be done again.
+    """
+    if any(now - changed(lease) < LEFT_AFTER_SECONDS for lease in folder.glob(f"*/{LEASE}")):
+        return False
     if any(read_report(folder / last).get("status") in FINISHED for last in LAST_STAGES):
         return True
     newest = max(changed(p) for p in (folder, *folder.glob("*")))
@@ -113,7 +139,7 @@ def changed(path: Path) -> float:
     """Return when a path was last changed, in seconds since 1970; 0 for one that is gone."""
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:  # or, on a network's mount, a handle that is stale
         return 0.0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from model_summary.card import add_card
 from model_summary.decide import decide
 from model_summary.history import append
-from model_summary.publish import locked, publish, published_summary
+from model_summary.publish import confirm, locked, publish, published_summary
 from model_summary.text import write_summary
 from stage import Run, describe_file, run_script, timestamp
 
@@ -41,6 +41,7 @@ def run(run: Run) -> dict[str, Any]:
         if accepted:
             publish(model, files | {name: run.output(name) for name in SUMMARIES})
         else:
+            confirm(model)
             append(model, "refused", summary, previous=former.get("run_id"))
     keys = ("published", "reason", "train_score", "test_score")
     verdict = summary["comparison"]["verdict"]

@@ -8,7 +8,6 @@ Each decision becomes a line of the history.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -17,24 +16,36 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lease import Lease, LeaseLostError, alone_in
 from model_summary.history import append, read_history, release_in_use, releases_before
 from stage import StageError, flush, read_object
 
 SUMMARY = "model_summary.json"
 KEPT_RELEASES = 10
+# Those that this process holds, by the folder that is published to.
+LEASES: dict[Path, Lease] = {}
 
 
 @contextlib.contextmanager
 def locked(model: Path) -> Iterator[None]:
-    """Decide alone: two that publish at once do so one after the other.
+    """Decide alone: two that publish at once, on whichever hosts, do so one after the other.
 
     What a kill left open is completed first.
     """
     model.mkdir(parents=True, exist_ok=True)
-    with (model / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        complete(model)
-        yield
+    with alone_in(model) as lease:
+        LEASES[model] = lease
+        try:
+            (model / ".lock").unlink(missing_ok=True)  # of versions that locked that file
+            complete(model)
+            yield
+        finally:
+            del LEASES[model]
+
+
+def confirm(model: Path) -> None:
+    """See that this process still decides alone, else raise LeaseLostError."""
+    LEASES[model].confirm()
 
 
 def complete(model: Path) -> None:
@@ -51,6 +62,7 @@ def complete(model: Path) -> None:
         event = (
             "rolled_back" if any(line.get("release") == used for line in history) else "published"
         )
+        confirm(model)
         append(model, event, read_summary(model, used), previous=previous, release=used)
 
 
@@ -76,12 +88,14 @@ def publish(model: Path, files: dict[str, Path], event: str = "published") -> Pa
         flush(made)
         made.rename(release)
         flush(releases)
+        confirm(model)
         use(model, release.name)
-    except OSError:  # such as a full disk, which a half-made release would keep full
+    except (OSError, LeaseLostError):  # a half-made release would keep a full disk full
         shutil.rmtree(made, ignore_errors=True)
         if current_release(model) != release.name:
             shutil.rmtree(release, ignore_errors=True)
         raise
+    confirm(model)
     append(model, event, summary, previous=previous, release=release.name)
     remove_old_releases(model, spared={release.name, former})
     return release
@@ -110,7 +124,9 @@ def roll_back(model: Path) -> tuple[str | None, str]:
         )
     summary = read_summary(model, target)
     reason = f"rolled back by hand from the model of run {former.get('run_id')}"
+    confirm(model)
     use(model, target)
+    confirm(model)
     known = {"previous": former.get("run_id"), "release": target}
     append(model, "rolled_back", {**summary, "reason": reason}, **known)
     return former.get("run_id"), str(summary.get("run_id"))
@@ -170,7 +186,7 @@ def link(path: Path, target: Path) -> None:
         leftover.unlink(missing_ok=True)
     if leads_to(path, target):
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     temporary.symlink_to(target)
     try:
         temporary.replace(path)

@@ -51,6 +51,8 @@ def publish_run(volume: Path, run_id: str) -> str:
     summary["reason"] = "it was published by hand" + ("" if summary["published"] else f"; {before}")
     summary["published"] = True
     with tempfile.TemporaryDirectory() as scratch, locked(volume / "model"):
+        if not folder.is_dir():  # an end of another run may have removed it meanwhile
+            raise StageError(66, f"run {run_id} is no longer on the shared volume")
         files |= {name: Path(scratch, name) for name in (SUMMARY, TEXT)}
         files[SUMMARY].write_text(to_json(summary), encoding="utf-8")
         files[TEXT].write_text(write_summary(summary), encoding="utf-8")

@@ -209,3 +209,30 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine does not let a file system be mounted")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def two_mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A shared volume as two hosts mount it: one folder, and file locks that end at the host.
+
+    Each mount remembers names, sizes and times for a minute, as network file systems do.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a volume twice")
+    if not shutil.which("bindfs"):
+        # Under CI a test that is left out would look like one that passed.
+        left_out = pytest.fail if os.environ.get("CI") else pytest.skip
+        left_out("there is no bindfs: `make test` as root on Debian installs it")
+    Volume.make(tmp_path / "shared_volume")
+    mounts = (tmp_path / "one", tmp_path / "other")
+    options = ("-o", "attr_timeout=60,entry_timeout=60")
+    try:
+        for mount in mounts:
+            mount.mkdir()
+            command = ["bindfs", *options, tmp_path / "shared_volume", mount]
+            if subprocess.run(command, check=False).returncode:
+                pytest.skip("this machine does not let a FUSE file system be mounted")
+        yield mounts
+    finally:
+        for mount in filter(os.path.ismount, mounts):
+            subprocess.run(["umount", "--lazy", mount], check=True)

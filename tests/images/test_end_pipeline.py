@@ -5,9 +5,11 @@ import time
 
 import pytest
 
-from end_pipeline.main import remove_old_runs
+from end_pipeline.main import remove_old_runs, set_aside
+from lease import NAME
 
-DAY = 24 * 3600
+HOUR = 3600
+DAY = 24 * HOUR
 
 
 @pytest.fixture
@@ -56,6 +58,37 @@ def test_running_run_is_kept_and_abandoned_one_removed(bare_volume, runs):
     runs(1, closed=False, age=DAY + 60), runs(2, closed=False, age=DAY - 60), runs(3)
     assert remove_old_runs(bare_volume.path, "run03", 1) == ["run01"]
     assert left(bare_volume) == ["run02", "run03"]
+
+
+@pytest.mark.parametrize(("age", "kept"), [(60, ["run01", "run02"]), (2 * HOUR, ["run02"])])
+def test_closed_run_of_which_a_stage_is_at_work_again_is_kept(bare_volume, runs, age, kept):
+    runs(1, age=2 * DAY), runs(2)
+    lease = bare_volume.write(f"runs/run01/build_model/{NAME}", "{}")
+    os.utime(lease, (time.time() - age,) * 2)
+    remove_old_runs(bare_volume.path, "run02", 1)
+    assert left(bare_volume) == kept
+
+
+def test_run_that_an_end_of_another_run_removes_is_not_removed_twice(bare_volume, runs):
+    runs(1)
+    folder = bare_volume.path / "runs" / "run01"
+    aside = set_aside(folder)
+    assert aside.name.startswith(".removing-run01~")
+    assert set_aside(folder) is None
+    runs(1)  # begun anew, and removed once more
+    assert set_aside(folder).name != aside.name
+
+
+def test_nothing_is_published_while_it_is_decided_what_to_remove(bare_volume, runs, monkeypatch):
+    runs(1), runs(2)
+    (bare_volume.path / "model").mkdir()
+    held = []
+    monkeypatch.setattr(
+        "end_pipeline.main.published_run",
+        lambda volume: held.append((volume / "model" / NAME).exists()),
+    )
+    assert remove_old_runs(bare_volume.path, "run02", 1) == ["run01"]
+    assert held == [True]
 
 
 def test_run_that_predicts_is_over_when_its_predictions_are_made(bare_volume, runs):

@@ -11,6 +11,8 @@ import re
 
 import pytest
 
+from lease import NAME as LEASE
+from lease import LeaseLostError
 from model_summary import history
 from model_summary import publish as publishing
 from model_summary.evidence import describe_segments
@@ -71,7 +73,7 @@ def test_new_release_replaces_the_old_one_whole(model, tmp_path):
     release = publish(model, files(tmp_path, "b", "two"))
     assert published(model) == ["b", "b", "b"]
     assert str((model / "current").readlink()) == f"releases/{release.name}"
-    assert hidden(model) == [".lock"]
+    assert hidden(model) == []
 
 
 def test_newest_ten_releases_are_kept_and_the_one_in_use_before(model, tmp_path):
@@ -134,6 +136,24 @@ def test_kill_at_any_step_of_a_roll_back_leaves_one_model_whole(model, tmp_path)
             break
     assert process.exitcode == 0
     assert set(seen) == {"a", "b"}
+
+
+def test_lock_of_a_former_version_is_removed(model, tmp_path):
+    model.mkdir()
+    (model / ".lock").touch()
+    publish(model, files(tmp_path, "a"))
+    assert hidden(model) == []
+
+
+def test_publisher_whose_lease_is_lost_publishes_nothing(model, tmp_path):
+    publish(model, files(tmp_path, "a", "one"))
+    with locked(model):
+        (model / LEASE).unlink()
+        with pytest.raises(LeaseLostError):
+            publishing.publish(model, files(tmp_path, "b", "two"))
+    assert published(model) == ["a", "a", "a"]
+    assert [line["run_id"] for line in read_history(model)] == ["one"]
+    assert len(list((model / "releases").iterdir())) == 1
 
 
 def test_same_run_can_publish_again(model, tmp_path):
@@ -207,7 +227,7 @@ def test_kill_at_any_step_leaves_the_old_model_or_the_new(model, tmp_path):
     assert process.exitcode == 0
     assert seen == sorted(seen)
     assert set(seen) == {"a", "b"}
-    assert hidden(model) == [".lock"]
+    assert hidden(model) == []
     used = [line["release"] for line in read_history(model)]
     assert used[-1] == (model / "current").readlink().name
     assert {path.name for path in (model / "releases").iterdir()} <= set(used)

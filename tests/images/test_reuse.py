@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -73,7 +74,7 @@ class Toy:
         self.volume = volume
         self.images = images
         images.mkdir()
-        for name in ("stage.py", "reuse.py", "exit_codes.toml"):
+        for name in ("stage.py", "lease.py", "reuse.py", "exit_codes.toml"):
             shutil.copyfile(IMAGES / name, images / name)
 
     def write(self, work: str, contract: str = CONTRACT, name: str = "toy") -> None:
@@ -185,6 +186,18 @@ def test_outputs_are_copied_where_the_volume_has_no_links(toy, monkeypatch):
     reuse.link(source, toy.volume.path / "copy")
     assert (toy.volume.path / "copy").read_text() == "abc"
     assert not (toy.volume.path / "copy").samefile(source)
+
+
+def test_output_that_another_host_removes_while_it_is_linked_is_gone(toy, monkeypatch):
+    source = toy.volume.write("data/x.csv", "abc")
+
+    def stale(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(os, "link", stale)
+    with pytest.raises(FileNotFoundError):
+        reuse.link(source, toy.volume.path / "copy")
+    assert not (toy.volume.path / "copy").exists()
 
 
 def test_stage_that_is_not_declared_reusable_always_works(toy):

@@ -95,7 +95,7 @@ class Toy:
         self.volume = volume
         self.images = images
         images.mkdir()
-        for name in ("stage.py", "reuse.py", "exit_codes.toml"):
+        for name in ("stage.py", "lease.py", "reuse.py", "exit_codes.toml"):
             shutil.copyfile(IMAGES / name, images / name)
 
     def write(self, work: str, inputs: str = "") -> None:
@@ -747,6 +747,7 @@ def test_sigterm_while_outputs_are_written_leaves_nothing(toy):
 
 def test_scratch_folder_is_out_of_the_works_reach_before_it_is_removed(run, monkeypatch):
     reachable = []
+    run.folder.mkdir(parents=True)
     with stage.scratch_folder(run):
         run.output("made.txt").write_text("x")
         scratch, rmtree = run.scratch, shutil.rmtree

@@ -71,12 +71,19 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(name) from None
         except OSError as error:
+            if error.errno == errno.ESTALE:
+                raise FileNotFoundError(name) from None
             link = error.errno == errno.ELOOP
             raise UnreadableError(
                 "is behind a symbolic link" if link else str(error.strerror)
             ) from None
         try:
             yield opened
+        except OSError as error:
+            # On a network's mount: another host has replaced or removed what is open here.
+            if error.errno == errno.ESTALE:
+                raise FileNotFoundError(name) from None
+            raise
         finally:
             os.close(opened)
 

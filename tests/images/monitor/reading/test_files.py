@@ -1,9 +1,11 @@
 """files.py: nothing leads out of the folder, nothing unusual is opened or read without a limit."""
 
+import errno
 import os
 
 import pytest
 
+from monitor.reading import files
 from monitor.reading.files import LIMIT, Tree, UnreadableError
 
 
@@ -95,6 +97,15 @@ def test_json_that_is_no_object_is_refused(build, tree):
 def test_bytes_that_are_no_utf8_are_replaced(tree):
     (tree.root / "latin.txt").write_bytes(b"caf\xe9")
     assert tree.text("latin.txt") == "caf\ufffd"
+
+
+def test_file_that_another_host_replaced_while_it_was_read_is_not_found(tree, monkeypatch):
+    def read(*_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(files.os, "read", read)
+    with pytest.raises(FileNotFoundError):
+        tree.bytes("in/file.txt")
 
 
 def test_hidden_names_are_left_out_of_a_folder(build, tree):

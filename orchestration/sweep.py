@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 120
 # How often a worker's engine is swept.
 EVERY_SECONDS = 60
 # Touched after each round: the worker's health check looks at its age.
-SWEPT = Path("/tmp/swept")  # noqa: S108 - the container's own
+SWEPT = Path("/tmp/swept")
 ERRORS = (OSError, DockerException, ValueError, KeyError)
 
 

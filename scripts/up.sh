@@ -92,12 +92,7 @@ check_name
 check_ports
 scripts/base_images.sh
 scripts/images.sh
-if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then
-    # Before the engine would make it as root's.
-    install -d "$SHARED_VOLUME/logs"
-    if [ "$(id -u)" -eq 0 ]; then chown "$PIPELINE_UID:$PIPELINE_GID" "$SHARED_VOLUME/logs"; fi
-    scripts/certificates.sh
-fi
+if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then scripts/certificates.sh; fi
 
 # What the services are made of: their settings and images. Printed as one number, as settings hold secrets.
 fingerprint() {

@@ -5,26 +5,23 @@ Both share a folder, which has another path in there, and are connected by a cab
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
 import tempfile
-import urllib.parse
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.conftest import ROOT, Stack, dag_is_there, replaced_work
+from tests.conftest import DAG, ROOT, Stack, dag_is_there, replaced_work
 from tests.drills.machine import Machine, why_not
 
 CONTROL, WORKER = "10.213.47.1", "10.213.47.2"
 SHARED_THERE = "/run/ad-click/shared"
-# build_model, which waits until it may go on, and says so when another one is at work in its folder.
+# build_model, which waits until it may go on, and says when it is at work twice in one folder.
 WATCHED = """
 import fcntl
 import time
@@ -88,27 +85,44 @@ class Cluster:
         """Run `make worker` on the worker host."""
         return run(in_there(self.machine, "worker", *arguments), self.worker_environment)
 
-    def trigger(self, number: int, dag: str, **conf: object) -> list[str]:
-        """Start runs and return their ids."""
-        path = f"/api/v2/dags/{dag}/dagRuns"
-        body = {"logical_date": None, "conf": conf}
+    @property
+    def go(self) -> Path:
+        """The file that lets build_model do its work."""
+        return self.stack.volume / "go-on"
+
+    def trigger(self, number: int, **conf: object) -> list[str]:
+        """Start runs, which take over unchanged work unless told to force it; return their ids."""
+        path, body = f"/api/v2/dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf}
         return [str(self.stack.airflow("POST", path, body)["dag_run_id"]) for _ in range(number)]
 
-    def states(self, dag: str, runs: list[str]) -> Counter[str]:
+    def states(self, runs: list[str]) -> Counter[str]:
         """Return how many of these runs are in which state."""
-        found = self.stack.airflow(
-            "GET", f"/api/v2/dags/{dag}/dagRuns?limit=100&order_by=-run_after"
-        )
-        known = {run["dag_run_id"]: run["state"] for run in found["dag_runs"]}
+        path = f"/api/v2/dags/{DAG}/dagRuns?limit=100&order_by=-run_after"
+        found = self.stack.airflow("GET", path)["dag_runs"]
+        known = {run["dag_run_id"]: run["state"] for run in found}
         return Counter(known[run] for run in runs)
 
-    def hosts(self, dag: str, runs: list[str]) -> Counter[str]:
+    def until_over(self, runs: list[str]) -> None:
+        """Wait until all of these runs are."""
+
+        def over() -> int:
+            states = self.states(runs)
+            return states["success"] + states["failed"]
+
+        self.stack.until(over, {len(runs)})
+
+    def until_begun(self, runs: list[str]) -> None:
+        """Wait until build_model is at work in all of these runs."""
+        self.stack.until(lambda: len(self.marks(runs, ".begun")), {len(runs)})
+
+    def hosts(self, runs: list[str]) -> Counter[str]:
         """Return how many tasks of these runs which worker has had."""
-        found: Counter[str] = Counter()
-        for run_id in runs:
-            tasks = self.stack.tasks(run_id, dag)
-            found.update(t["hostname"] for t in tasks.values() if t["hostname"])
-        return found
+        tasks = (task for run in runs for task in self.stack.tasks(run).values())
+        return Counter(task["hostname"] for task in tasks if task["hostname"])
+
+    def tries(self, runs: list[str], task: str) -> set[int]:
+        """Return the numbers of the tries that a task of these runs is at."""
+        return {self.stack.tasks(run)[task]["try_number"] for run in runs}
 
     def marks(self, runs: list[str], mark: str) -> list[str]:
         """Return those of these runs whose build_model has left a mark."""

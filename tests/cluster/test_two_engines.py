@@ -11,8 +11,9 @@ from tests.cluster.two_engines import Cluster, two_engines
 pytest.register_assert_rewrite("tests.cluster.two_engines")
 pytestmark = [pytest.mark.drill, pytest.mark.image]
 
-# How many runs are started at one time.
-AT_ONCE = int(os.environ.get("CLUSTER_RUNS", "50"))
+# How many runs are started at one time, and how many of them train: the others predict.
+AT_ONCE = 50
+TRAINING = int(os.environ.get("CLUSTER_TRAINING_RUNS", "10"))
 # Fewer than the two workers have places for.
 HELD = 5
 
@@ -54,10 +55,12 @@ def test_runs_at_once_are_shared_by_both_engines_and_all_end_green(cluster):
     cluster.go.touch()
     (first,) = cluster.trigger(1)
     cluster.until_over([first])
-    runs = cluster.trigger(AT_ONCE)
+    predictions = cluster.trigger(AT_ONCE - TRAINING, "predict_advertising")
+    runs = cluster.trigger(TRAINING)
+    cluster.until_over(predictions)
+    assert cluster.states(predictions) == {"success": len(predictions)}
     assert_well(cluster, runs)
-    hosts = cluster.hosts([first, *runs])
-    assert set(hosts) == {cluster.worker(False), cluster.worker(True)}
+    assert set(cluster.hosts(runs)) == {cluster.worker(False), cluster.worker(True)}
 
 
 def test_queue_killed_mid_stage_loses_no_task_and_costs_no_try(cluster, held):

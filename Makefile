@@ -71,6 +71,19 @@ bench: ## measure in quick sizes, and write the figures to benchmarks/ (ARGS="da
 bench-full: ## the same with ten million rows and other orchestrators, about an hour
 	@scripts/bench.sh --full $(ARGS)
 
+.PHONY: worker worker-settings images-save images-load
+worker: ## on a worker host of a cluster: start what runs the stages there (ARGS=down stops it)
+	@scripts/worker.sh $(ARGS)
+
+worker-settings: ## on the control host of a cluster: the settings file of its worker hosts
+	@scripts/worker_settings.sh
+
+images-save: ## the images that a worker host needs in one file, and its checksum (ARGS=/media/images.tar.gz)
+	@scripts/images_save.sh $(ARGS)
+
+images-load: ## give the engine the images of that file
+	@scripts/images_load.sh $(ARGS)
+
 .PHONY: engine env base-images images venv lock
 engine: ## a Docker engine with compose v2 and buildx: the one that is there, or the distribution's
 	@scripts/engine.sh

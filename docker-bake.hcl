@@ -12,7 +12,7 @@ variable "REVISION" { default = "unknown" }
 variable "SOURCE_URL" { default = "unknown" }
 
 group "default" {
-  targets = ["stage", "service", "airflow", "docker_proxy"]
+  targets = ["stage", "service", "airflow", "docker_proxy", "redis"]
 }
 
 target "common" {
@@ -60,6 +60,12 @@ target "docker_proxy" {
   inherits = ["common"]
   context  = "orchestration/docker_proxy"
   tags     = ["localhost/ad-click/docker-proxy:${IMAGE_TAG}"]
+}
+
+target "redis" {
+  inherits = ["common"]
+  context  = "orchestration/redis"
+  tags     = ["localhost/ad-click/redis:${IMAGE_TAG}"]
 }
 
 # Only for hosts without a registry, by scripts/base_images.sh.

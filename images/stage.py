@@ -54,7 +54,7 @@ CONTRACT_KEYS = {
     *("summary", "network", "packages", "inputs", "outputs", "publishes"),
     *("parameters", "resources", "reusable"),
 }
-RESOURCE_KEYS = {"memory", "cpus", "pids", "timeout_seconds"}
+RESOURCE_KEYS = {"queue", "memory", "cpus", "pids", "timeout_seconds"}
 ENTRY_KEYS = {
     "inputs": {"help", "columns", "optional", "ignore"},
     "outputs": {"help", "kept_on_refusal", "optional"},

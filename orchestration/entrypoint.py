@@ -56,6 +56,17 @@ def port(settings: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
+def sweep(*arguments: str, wait: bool = True) -> None:
+    """Remove the containers that nobody waits for; without ``wait``, beside what comes next."""
+    home = Path(os.environ["AIRFLOW_HOME"])
+    environment = {**os.environ, "PYTHONPATH": str(home / "plugins")}
+    process = subprocess.Popen(
+        [sys.executable, str(home / "sweep.py"), *arguments], env=environment
+    )
+    if wait:
+        process.wait()
+
+
 def main() -> None:
     """Run Airflow's command of the same name in place of this one."""
     if os.environ.get("SMTP_HOST"):
@@ -63,11 +74,13 @@ def main() -> None:
             os.environ["AIRFLOW_CONN_SMTP_DEFAULT"] = smtp_connection(os.environ)
         except ValueError as error:
             sys.exit(f"error: {error}")
+    # What a crash left goes before anything new starts. If it can't, that is no reason not to.
     if sys.argv[1:2] == ["scheduler"]:
-        # What a crash left goes before anything new starts. If it can't, that is no reason not to.
-        home = Path(os.environ["AIRFLOW_HOME"])
-        environment = {**os.environ, "PYTHONPATH": str(home / "plugins")}
-        subprocess.run([sys.executable, str(home / "sweep.py")], env=environment, check=False)
+        sweep()
+    if sys.argv[1:3] == ["celery", "worker"]:
+        sweep()
+        # No run of the control host's ends here: what is left on this engine goes by the clock.
+        sweep("--again-and-again", wait=False)
     airflow = Path(sys.prefix) / "bin" / "airflow"
     os.execv(airflow, [str(airflow), *sys.argv[1:]])
 

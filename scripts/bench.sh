@@ -7,6 +7,7 @@
 #   data           the stages on large files, beside polars and pandas, in containers of their own
 #   orchestrators  the same containers by other orchestrators, beside the running stack
 #   waterfall      where the time of a run goes, on the running stack
+#   cluster        tasks of a cluster with one engine and with two, in a stack of its own; needs root
 #   idle           what the running stack costs while nothing runs
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -57,6 +58,11 @@ measure_waterfall() {
 measure_idle() {
     need_stack
     .venv/bin/python3 benchmarks/idle.py "$@"
+}
+
+measure_cluster() {
+    need_image airflow
+    .venv/bin/python3 benchmarks/cluster.py "$@"
 }
 
 need_stack() {

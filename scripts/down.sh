@@ -9,7 +9,7 @@ load_settings "$ENV_FILE"
 require_stack_settings
 
 # The scheduler first, so that nothing starts another stage; then the stages, which hold on to the networks.
-compose stop airflow-scheduler > /dev/null 2>&1 || true
+compose stop airflow-scheduler ${CLUSTER_BIND_ADDRESS:+airflow-worker} > /dev/null 2>&1 || true
 stage_containers --all --quiet | xargs --no-run-if-empty docker rm --force --volumes > /dev/null
 options=(--remove-orphans)
 if [ -n "${VOLUMES:-}" ] && [ "$VOLUMES" != 0 ]; then options+=(--volumes); fi

@@ -107,6 +107,11 @@ project: correct SHARED_VOLUME in $ENV_FILE, or make that file in it"
     fi
     mkdir -p "$SHARED_VOLUME"/{runs,model} "$SHARED_VOLUME"/mailbox/{new,cur,tmp}
     own_volume "$SHARED_VOLUME"/{runs,model,mailbox}
+    # Where all hosts of a cluster write the logs of tasks.
+    if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then
+        mkdir -p "$SHARED_VOLUME/logs"
+        own_volume "$SHARED_VOLUME/logs"
+    fi
 }
 
 write_settings

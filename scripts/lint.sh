@@ -8,12 +8,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 .venv/bin/ruff format --check .
 # Each stage is a main.py of its own: they are checked as modules of their folders.
 .venv/bin/mypy images orchestration scripts benchmarks
-for script in scripts/*.sh scripts/postgres/*.sh; do bash -n "$script"; done
+for script in scripts/*.sh scripts/postgres/*.sh orchestration/redis/*.sh; do bash -n "$script"; done
 
 # Debian's packages come in the version of the base image's release (DL3008): one that is pinned is gone with the next
 # security update.
 .venv/bin/hadolint --no-color --ignore DL3008 images/*/Dockerfile orchestration/Dockerfile \
-    orchestration/docker_proxy/Dockerfile scripts/postgres/Dockerfile
+    orchestration/docker_proxy/Dockerfile orchestration/redis/Dockerfile scripts/postgres/Dockerfile
 
 # Nothing is sent anywhere to see whether it is a secret. Left out are the words that tests and documents log in with,
 # and sentences about passwords.

@@ -52,6 +52,11 @@ check_ports() {
     check_two_ports AIRFLOW_PORT MONITOR_PORT
     check_two_ports AIRFLOW_PORT PREDICTOR_PORT
     check_two_ports MONITOR_PORT PREDICTOR_PORT
+    if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then
+        check_two_ports CLUSTER_REDIS_PORT CLUSTER_API_PORT
+        check_port CLUSTER_REDIS_PORT "$CLUSTER_BIND_ADDRESS"
+        check_port CLUSTER_API_PORT "$CLUSTER_BIND_ADDRESS"
+    fi
     check_port AIRFLOW_PORT "$BIND_ADDRESS"
     check_port MONITOR_PORT "$MONITOR_BIND_ADDRESS"
     check_port PREDICTOR_PORT "$PREDICTOR_BIND_ADDRESS"
@@ -87,6 +92,7 @@ check_name
 check_ports
 scripts/base_images.sh
 scripts/images.sh
+if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then scripts/certificates.sh; fi
 
 # What the services are made of: their settings and images. Printed as one number, as settings hold secrets.
 fingerprint() {
@@ -107,6 +113,7 @@ say "services: starting"
 rm -f "$stamp"
 started=$SECONDS
 # The limit ends the wait for a service that starts again and again.
+set_compose_command
 timeout --foreground 900 "${compose_command[@]}" up --detach --wait --remove-orphans > "$log" 2>&1 ||
     explain_failure
 fingerprint > "$stamp"

@@ -214,10 +214,10 @@ def stack(settings: dict[str, str]) -> Iterator[Stack]:
     make("down", VOLUMES="1")
 
 
-def dag_is_there(stack: Stack) -> bool:
-    """Tell whether Airflow has read the pipeline's DAG."""
+def dag_is_there(stack: Stack, dag: str = DAG) -> bool:
+    """Tell whether Airflow has read a DAG."""
     try:
-        return stack.airflow("GET", f"/api/v2/dags/{DAG}")["dag_id"] == DAG
+        return bool(stack.airflow("GET", f"/api/v2/dags/{dag}")["dag_id"] == dag)
     except urllib.error.HTTPError as error:
         error.close()
         return False

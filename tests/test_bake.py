@@ -15,6 +15,7 @@ WORDS = [
     *sorted(path.parent.name for path in ROOT.glob("images/*/Dockerfile")),
     "airflow",
     "docker-proxy",
+    "redis",
 ]
 LABELS = ("title", "version", "revision", "source", "licenses")
 

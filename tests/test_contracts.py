@@ -77,7 +77,7 @@ def test_stage_imports_no_other_stage(stage):
 @pytest.mark.parametrize("stage", ORDER)
 def test_resources_are_complete_and_positive(stage):
     resources = CONTRACTS[stage].resources
-    assert set(resources) == {"memory", "cpus", "pids", "timeout_seconds"}
+    assert set(resources) == {"queue", "memory", "cpus", "pids", "timeout_seconds"}
     assert re.fullmatch(r"[1-9][0-9]*[mg]", resources["memory"])
     assert isinstance(resources["cpus"], float)
     assert min(resources["cpus"], resources["pids"], resources["timeout_seconds"]) > 0

@@ -33,6 +33,7 @@ with DAG(
 ) as dag:
     probe_monitor = DockerOperator(
         task_id="probe_monitor",
+        queue="control",  # the monitor's host
         image=image_name("monitor"),
         entrypoint=["python3", "/app/monitor/probe.py"],
         command=["http://monitor:5000/health"],

@@ -12,6 +12,8 @@ FORCE = {
     "default": False,
     "help": "do all work again, also where nothing has changed since an earlier run did it",
 }
+# The queues that workers of a cluster take tasks of; without one the scheduler runs all of them.
+QUEUES = ("small", "large", "gpu", "control")
 IMAGES = Path(os.environ.get("AD_CLICK_IMAGES", "/opt/airflow/images"))
 
 
@@ -50,6 +52,21 @@ def network_name(network: str) -> str:
 def project_name() -> str:
     """Return the name of this stack, which its networks start with and containers are labelled."""
     return os.environ.get("COMPOSE_PROJECT_NAME", "ad-click")
+
+
+def queue_of(stage: str, contract: dict[str, Any]) -> str:
+    """Return the queue in which the tasks of a stage wait for a worker.
+
+    Raises:
+        ValueError: its contract names none, or one that no worker knows.
+    """
+    queue = contract["resources"].get("queue")
+    if queue not in QUEUES:
+        raise ValueError(
+            f"[resources] queue in images/{stage}/stage.toml is {queue!r}: "
+            f"it must be one of {', '.join(QUEUES)}"
+        )
+    return str(queue)
 
 
 def parameters_of(contract: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -39,13 +39,14 @@ class MailOperator(EmailOperator):
     """Sends ``html_content`` and, for readers without HTML, ``text_content``.
 
     EmailOperator sends HTML alone. Both contents are templates, most often the names of files.
+    Only the control host knows the mail server: its queue is ``control``.
     """
 
     template_fields = (*EmailOperator.template_fields, "text_content")
     template_ext = (".html", ".txt")
 
     def __init__(self, *, text_content: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"queue": "control", **kwargs})
         self.text_content = text_content
 
     def render_template_fields(

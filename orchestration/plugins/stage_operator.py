@@ -31,6 +31,7 @@ from contracts import (
     image_name,
     network_name,
     project_name,
+    queue_of,
     read_contract,
     read_exit_codes,
 )
@@ -120,6 +121,7 @@ class StageOperator(DockerOperator):
             execution_timeout=timedelta(seconds=contract["resources"]["timeout_seconds"]),
             retry_policy=RetryByCause(),
             mount_tmp_dir=False,
+            queue=queue_of(stage, contract),
             **kwargs,
         )
 
@@ -224,7 +226,7 @@ class StageOperator(DockerOperator):
                 return str(mount["Source"])
         raise StageFailed(
             "volume not mounted",
-            f"the scheduler's container has no mount at {VOLUME}",
+            f"the container that runs the tasks has no mount at {VOLUME}",
             advice="Check SHARED_VOLUME in .env, then: make up",
             retried=False,
         )

@@ -38,6 +38,7 @@ ONLY_SHOWN = {
     "COMPOSE_PROJECT_NAME=ad-click-two": "settings, not commands",
     "scrape_configs:": "settings of Prometheus, which is not part of the stack",
     "docker save": "needs a second machine",
+    "make images-load": "needs a second machine",
     "#:schema": "a data contract, not commands",
     '[columns."Age"]': "a part of a data contract, not commands",
     "[drift]": "a part of a data contract, not commands",

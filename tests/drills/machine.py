@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 NEEDED = ("dockerd", "unshare", "nsenter", "setpriv", "ip")
@@ -44,10 +44,23 @@ class Machine:
 
     ``folder`` has to have a short path: the engine's socket is in it, and a socket's path ends
     after 107 bytes.
+
+    With a ``cable``, two addresses with the length of their prefix, the first one out here, this
+    thread stays outside when the machine boots. ``mounts`` are folders of this machine that have
+    another path in there.
     """
 
-    def __init__(self, folder: Path, disk: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        disk: Path,
+        *,
+        cable: tuple[str, str] | None = None,
+        mounts: Mapping[str, Path] | None = None,
+    ) -> None:
         self.disk = disk
+        self.cable = cable
+        self.mounts = mounts or {}
         self.socket = folder / "docker.sock"
         self.log = folder / "dockerd.log"
         self.settings = folder / "daemon.json"
@@ -59,7 +72,7 @@ class Machine:
         self.engine: subprocess.Popen[bytes] | None = None
 
     def boot(self) -> None:
-        """Make the namespaces, start the engine, and let this thread's new sockets be in there."""
+        """Make the namespaces and start the engine; this thread's new sockets are in there."""
         # With --pdeathsig a test that is killed takes the machine along.
         command = ["setpriv", "--pdeathsig=KILL", "unshare", *NAMESPACES, "bash", "-c", INIT]
         with self.log.open("ab") as log:
@@ -68,9 +81,28 @@ class Machine:
             )
         assert self.power.stdout is not None
         assert self.power.stdout.readline() == b"up\n", "the machine does not boot"
-        with open(f"/proc/{self.power.pid}/ns/net", "rb") as network:
-            enter_network(network.fileno())
+        for path, folder in self.mounts.items():
+            subprocess.run(self.inside("mkdir", "-p", path), check=True)
+            subprocess.run(self.inside("mount", "--bind", str(folder), path), check=True)
+        if self.cable is not None:
+            self.connect(*self.cable)
+        else:
+            with open(f"/proc/{self.power.pid}/ns/net", "rb") as network:
+                enter_network(network.fileno())
         self.start_engine()
+
+    def connect(self, outside: str, inside: str) -> None:
+        """Lay the cable, which goes when the power does."""
+        assert self.power is not None, "the machine is off"
+        name, end = f"adclick{os.getpid()}", str(self.power.pid)
+        for command in (
+            ["ip", "link", "add", name, "type", "veth", "peer", "cable", "netns", end],
+            ["ip", "address", "add", outside, "dev", name],
+            ["ip", "link", "set", name, "up"],
+            self.inside("ip", "address", "add", inside, "dev", "cable"),
+            self.inside("ip", "link", "set", "cable", "up"),
+        ):
+            subprocess.run(command, check=True, capture_output=True)
 
     def inside(self, *command: str) -> list[str]:
         """Return a command as one that is run in the machine."""

@@ -318,7 +318,7 @@ def test_image_keeps_no_cache_and_has_its_bytecode(word, images) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [*ALL_STAGES, "monitor", "mailbox", "predictor", "airflow", "docker-proxy"]
+    "word", [*ALL_STAGES, "monitor", "mailbox", "predictor", "airflow", "docker-proxy", "redis"]
 )
 def test_image_has_its_labels(word, images) -> None:
     labels = images.inspect(word)["Config"]["Labels"]

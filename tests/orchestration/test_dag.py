@@ -78,11 +78,23 @@ def test_task_has_what_its_contract_says(pipeline, stage):
     assert type(task).__name__ == "StageOperator"
     assert task.stage == stage
     assert task.image == f"localhost/ad-click/{stage}:latest"
+    assert task.queue == contract["resources"]["queue"]
     assert task.mem_limit == contract["resources"]["memory"]
     assert task.resources_of_stage == contract["resources"]
     assert task.execution_timeout == timedelta(seconds=contract["resources"]["timeout_seconds"])
     assert task.network_mode == {"none": "none", "monitor": "ad-click_monitor"}[contract["network"]]
     assert task.doc_md == contract["summary"]
+
+
+def test_what_needs_the_monitor_or_the_mail_server_is_for_the_control_host(dags):
+    others = {
+        task
+        for dag in dags.values()
+        for task in dag.tasks
+        if type(task).__name__ != "StageOperator"
+    }
+    assert {task.task_id for task in others} == {*MAILS, "probe_monitor"}
+    assert {task.queue for task in others} == {"control"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -70,3 +70,34 @@ def test_word_that_is_no_flag_is_refused(entrypoint: Any):
 def test_both_encryptions_at_once_are_refused(entrypoint: Any):
     with pytest.raises(ValueError, match="both true"):
         entrypoint.smtp_connection(MAILBOX | {"SMTP_SSL": "true", "SMTP_STARTTLS": "true"})
+
+
+@pytest.mark.parametrize(
+    ("command", "sweeps"),
+    [
+        (["scheduler"], [[]]),
+        # Before it takes a task, and then beside it.
+        (["celery", "worker"], [[], ["--again-and-again"]]),
+        (["celery", "flower"], []),
+        (["api-server"], []),
+    ],
+)
+def test_who_starts_tasks_sweeps_first_and_a_worker_again_and_again(
+    entrypoint: Any, monkeypatch: pytest.MonkeyPatch, command: list[str], sweeps: list[list[str]]
+):
+    started: list[list[str]] = []
+
+    class Process:
+        def __init__(self, words: list[str], **_: Any) -> None:
+            started.append(words[2:])
+
+        def wait(self) -> None:
+            assert started[-1] == []
+
+    monkeypatch.setenv("AIRFLOW_HOME", "/opt/airflow")
+    monkeypatch.delenv("SMTP_HOST", raising=False)
+    monkeypatch.setattr(entrypoint.subprocess, "Popen", Process)
+    monkeypatch.setattr(entrypoint.os, "execv", lambda *_: None)
+    monkeypatch.setattr(entrypoint.sys, "argv", ["airflow", *command])
+    entrypoint.main()
+    assert started == sweeps

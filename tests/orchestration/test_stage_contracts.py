@@ -12,6 +12,7 @@ from contracts import (
     form_field,
     image_name,
     network_name,
+    queue_of,
     read_contract,
     read_exit_codes,
 )
@@ -34,6 +35,23 @@ def test_image_has_the_tag_of_this_stack(monkeypatch):
 def test_network_is_that_of_this_stack(monkeypatch):
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "second")
     assert network_name("monitor") == "second_monitor"
+
+
+@pytest.mark.parametrize("stage", sorted(path.parent.name for path in IMAGES.glob("*/stage.toml")))
+def test_stage_names_a_queue_that_workers_know(stage):
+    contract = read_contract(stage)
+    queue = queue_of(stage, contract)
+    # The others' container may be on any host: only one that asks the monitor needs the monitor's.
+    assert (queue == "control") == (contract["network"] == "monitor")
+
+
+@pytest.mark.parametrize("queue", ["smal", "", None])
+def test_queue_that_no_worker_takes_is_refused_with_those_that_there_are(queue):
+    contract = {"resources": {"queue": queue}}
+    with pytest.raises(
+        ValueError, match=r"images/predict/stage\.toml .*small, large, gpu, control"
+    ):
+        queue_of("predict", contract)
 
 
 def test_no_network_is_the_same_in_every_stack(monkeypatch):

@@ -56,6 +56,7 @@ default = "finish"
 help = "what to do"
 
 [resources]
+queue = "small"
 memory = "96m"
 cpus = 0.5
 pids = 40

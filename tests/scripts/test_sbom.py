@@ -66,10 +66,10 @@ LINUX = {
 
 
 def test_there_is_a_bill_for_every_image_of_the_project(bills):
-    assert sorted(bills) == sorted([*IMAGES, "docker-proxy"])
+    assert sorted(bills) == sorted([*IMAGES, "docker-proxy", "redis"])
 
 
-@pytest.mark.parametrize("image", [*IMAGES, "docker-proxy"])
+@pytest.mark.parametrize("image", [*IMAGES, "docker-proxy", "redis"])
 def test_bill_is_valid_by_the_schema_of_cyclonedx(bills, image):
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bills[image]) is None
 
@@ -89,7 +89,7 @@ def test_bill_of_build_model_names_scikit_learn_with_its_needs(bills):
     assert any(need.startswith("pkg:pypi/numpy@") for need in needs)
 
 
-@pytest.mark.parametrize("image", [*IMAGES, "docker-proxy"])
+@pytest.mark.parametrize("image", [*IMAGES, "docker-proxy", "redis"])
 def test_bill_names_debians_packages_and_the_interpreter(bills, image):
     assert {"libc6", "openssl"} & set(packages(bills[image], "deb"))
     assert re.fullmatch(r"3\.\d+\.\d+", packages(bills[image], "generic")["python"])

@@ -51,6 +51,8 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EP
 CONTRACT_KEYS = {
     *("summary", "network", "packages", "inputs", "outputs", "publishes"),
     *("parameters", "resources", "reusable"),
+    # What the orchestration alone reads.
+    *("settings", "secrets", "network_setting", "parts"),
 }
 RESOURCE_KEYS = {"memory", "cpus", "pids", "timeout_seconds"}
 ENTRY_KEYS = {

@@ -2,9 +2,17 @@
 # stack have in common.
 
 # Names are explicit: neither the caller's folder nor a file beside the settings changes what is meant.
-compose_command=(docker compose --project-directory "$PWD" --file docker-compose.yaml --env-file "$ENV_FILE")
+# SPARK_NETWORK turns the Spark cluster on.
+set_compose_command() {
+    compose_command=(docker compose --project-directory "$PWD" --file docker-compose.yaml)
+    if [ "${SPARK_NETWORK:-none}" = spark ]; then compose_command+=(--file docker-compose.spark.yaml); fi
+    compose_command+=(--env-file "$ENV_FILE")
+}
 
-compose() { "${compose_command[@]}" "$@"; }
+compose() {
+    set_compose_command
+    "${compose_command[@]}" "$@"
+}
 
 # Compose 2.26 begins each line with a terminal's code, also where there is no terminal.
 service_logs() { # options and services of docker compose logs

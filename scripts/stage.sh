@@ -19,10 +19,17 @@ run 'make env'"
 
 declared() { sed -nE "s/^$1 = \"?([^\"]*)\"?$/\1/p" "$contract"; }
 
-# The contract's network: none, or one of the stack's.
+# The contract's network, or the one that a setting chooses: none, or one of the stack's.
 network=$(declared network)
+setting=$(declared network_setting)
+[ -z "${setting:+${!setting:-}}" ] || network=${!setting}
 [ "$network" = none ] || network=${COMPOSE_PROJECT_NAME:-ad-click}_$network
+# The settings and secrets that it asks for; docker takes their values from the environment.
+environment=()
+for name in $(sed -nE 's/^(settings|secrets) = \[(.*)\]$/\2/p' "$contract" | tr -d '",'); do
+    [ -z "${!name:-}" ] || environment+=(--env "$name")
+done
 exec docker run --rm --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges:true \
     --memory "$(declared memory)" --memory-swap "$(declared memory)" --cpus "$(declared cpus)" \
     --pids-limit "$(declared pids)" --network "$network" --user "$PIPELINE_UID:$PIPELINE_GID" \
-    --mount "type=bind,source=$volume,target=/shared_volume" "$image" "${@:2}"
+    "${environment[@]}" --mount "type=bind,source=$volume,target=/shared_volume" "$image" "${@:2}"

@@ -17,7 +17,8 @@ from pathlib import Path
 JAVA_LIBRARIES = Path("/usr/lib/jni")
 # Globs below jars/. Of Hive, hive-storage-api stays: the reader of ORC files is made of it.
 UNUSED = (
-    *("hive-[!s]*", "hive-s[!t]*", "spark-hive*", "datanucleus*", "derby*", "jdo-*", "spark-connect_*"),
+    *("hive-[!s]*", "hive-s[!t]*", "spark-hive*", "datanucleus*", "derby*", "jdo-*"),
+    "spark-connect_*",
     # The states of streams, and the store of the history server.
     *("rocksdbjni*", "leveldbjni*"),
     *("netty-*-osx-*", "netty-*-windows-*"),

@@ -87,6 +87,7 @@ check_name
 check_ports
 scripts/base_images.sh
 scripts/images.sh
+[ "${SPARK_NETWORK:-none}" != spark ] || scripts/images.sh build_model_spark
 
 # What the services are made of: their settings and images. Printed as one number, as settings hold secrets.
 fingerprint() {
@@ -106,6 +107,7 @@ fi
 say "services: starting"
 rm -f "$stamp"
 started=$SECONDS
+set_compose_command
 # The limit ends the wait for a service that starts again and again.
 timeout --foreground 900 "${compose_command[@]}" up --detach --wait --remove-orphans > "$log" 2>&1 ||
     explain_failure

@@ -22,12 +22,12 @@ UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 LOGGING = """\
 rootLogger.level = warn
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss'Z'}{UTC} %p %c{1}: %enc{%m}{CRLF}%notEmpty{ %enc{%throwable{short.message}}{CRLF}}%n%ex{0}
+rootLogger.appenderRef.stdout.ref = stdout
+appender.stdout.type = Console
+appender.stdout.name = stdout
+appender.stdout.target = SYSTEM_OUT
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss'Z'}{UTC} %p %c{1}: %enc{%m}{CRLF}%ex{0}%n
 logger.quiet1.name = org.apache.hadoop.util.NativeCodeLoader
 logger.quiet1.level = error
 logger.quiet2.name = dev.ludovic.netlib
@@ -56,11 +56,24 @@ def open_session(run: Run) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master(master).appName(f"ad-click {run.run_id}")
     for name, value in settings(run, master, folder).items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    with errors_in_log():
+        session = builder.getOrCreate()
     try:
         yield session
     finally:
         session.stop()
+
+
+@contextmanager
+def errors_in_log() -> Iterator[None]:
+    """Let Java, which is started meanwhile, write its errors where the stage's log goes."""
+    kept = os.dup(2)
+    os.dup2(1, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def settings(run: Run, master: str, folder: Path) -> dict[str, str]:

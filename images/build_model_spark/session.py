@@ -20,28 +20,6 @@ SHUFFLE_PARTITIONS = 16
 HEAP_SHARE = 0.4
 UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
-LOGGING = """\
-rootLogger.level = warn
-rootLogger.appenderRef.stdout.ref = stdout
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.target = SYSTEM_OUT
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss'Z'}{UTC} %p %c{1}: %enc{%m}{CRLF}%ex{0}%n
-logger.quiet1.name = org.apache.hadoop.util.NativeCodeLoader
-logger.quiet1.level = error
-logger.quiet2.name = dev.ludovic.netlib
-logger.quiet2.level = error
-logger.quiet3.name = org.apache.spark.ml.util.Instrumentation
-logger.quiet3.level = error
-logger.quiet4.name = org.apache.spark.util.SparkEnvUtils
-logger.quiet4.level = error
-logger.quiet5.name = org.apache.spark.sql.execution.window
-logger.quiet5.level = error
-logger.quiet6.name = org.apache.spark.sql.catalyst.util.SparkStringUtils
-logger.quiet6.level = error
-"""
-
 
 @contextmanager
 def open_session(run: Run) -> Iterator[SparkSession]:
@@ -78,18 +56,11 @@ def errors_in_log() -> Iterator[None]:
 
 def settings(run: Run, master: str, folder: Path) -> dict[str, str]:
     """Return Spark's settings; those of a cluster's own machines are its own."""
-    logging = folder / "log4j2.properties"
-    logging.write_text(LOGGING, encoding="utf-8")
-    # The native libraries of zstd and snappy are unpacked where they may be run: /tmp is no such
-    # place in a stage's container.
-    options = f"-Djava.io.tmpdir={folder} -Dlog4j2.configurationFile={logging.as_uri()}"
+    # What Java unpacks it also runs: /tmp is no place for that in a stage's container.
     chosen = {
         "spark.driver.memory": f"{heap(run) >> 20}m",
-        "spark.driver.extraJavaOptions": options,
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
         "spark.driver.maxResultSize": "0",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.structuredLogging.enabled": "false",
         "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", "/app"),
         "spark.sql.ansi.enabled": "true",
         "spark.sql.session.timeZone": "UTC",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ def open_session(run: Run) -> Iterator[SparkSession]:
     folder = run.scratch / "spark"
     folder.mkdir()
     master = os.environ.get("SPARK_MASTER") or "local[*]"
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master).appName(f"ad-click {run.run_id}")
     for name, value in settings(run, master, folder).items():
         builder = builder.config(name, value)

@@ -257,6 +257,8 @@ class Run:
     taken_from: str | None = None
     scratch: Path | None = None
     committed: bool = False
+    # The work of other stages that this one does as well: each part has a report of its own.
+    parts: list[Ending] = field(default_factory=list)
     # Held while something is moved into place, so that SIGTERM never ends the process half-way.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -607,6 +609,7 @@ class Ending:
         self.stage = stage
         self.packages: tuple[str, ...] = ()
         self.run: Run | None = None
+        self.reported = False
         self.started = timestamp()
         self.clock = time.monotonic()
 
@@ -634,11 +637,24 @@ class Ending:
 
     def finish(self, error: StageError | None) -> int:
         """Write the report, say the last line and return the exit code."""
+        for part in self.run.parts if self.run else []:
+            if not part.reported:
+                part.write_report(error)
+        report, error = self.write_report(error)
+        if error:
+            log.error("%s: %s", report["error"]["cause"], report["error"]["message"])
+        keys = ("stage", "run_id", "status", "why", "seconds", "metrics", "error")
+        say_last({key: report[key] for key in keys})
+        return error.code if error else 0
+
+    def write_report(self, error: StageError | None) -> tuple[dict[str, Any], StageError | None]:
+        """Write the report; return it and what ended the work, which may be this writing."""
         report = self.report(error)
         if self.run and self.run.folder.is_dir():
             try:
                 (self.run.folder / "progress.json").unlink(missing_ok=True)
                 write_atomic(self.run.folder / "report.json", to_json(report))
+                self.reported = True
             except OSError as failure:
                 error = error or StageError(73, f"the report cannot be written: {failure.strerror}")
                 report = self.report(error)
@@ -647,11 +663,7 @@ class Ending:
                     import reuse  # which imports this module
 
                     reuse.remember(self.run, report)
-        if error:
-            log.error("%s: %s", report["error"]["cause"], report["error"]["message"])
-        keys = ("stage", "run_id", "status", "why", "seconds", "metrics", "error")
-        say_last({key: report[key] for key in keys})
-        return error.code if error else 0
+        return report, error
 
     def stop_on_sigterm(self) -> None:
         """Make SIGTERM end the stage at once, also while a library's C code runs.

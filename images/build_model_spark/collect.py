@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 from sklearn.pipeline import Pipeline
 
 from batches import ROWS, open_writer
@@ -26,9 +26,9 @@ def count_parts(separated: DataFrame) -> dict[str, dict[str, int]]:
 def count_duplicates(separated: DataFrame) -> int:
     """Return how many test rows have the features of some training row, by 64 bits of theirs."""
     by_bits = separated.groupBy("bits").agg(
-        F.sum(F.col("test").cast("long")).alias("tests"), F.count("*").alias("rows")
+        sf.sum(sf.col("test").cast("long")).alias("tests"), sf.count("*").alias("rows")
     )
-    row = by_bits.where("tests > 0 and rows > tests").agg(F.sum("tests").alias("found")).first()
+    row = by_bits.where("tests > 0 and rows > tests").agg(sf.sum("tests").alias("found")).first()
     return int(row.found or 0) if row else 0
 
 
@@ -73,7 +73,7 @@ def take(
     separated: DataFrame, chosen: Callable[[np.ndarray], np.ndarray], *, test: bool
 ) -> DataFrame:
     """Return the rows of a part that are ``chosen`` by their places in it, shape (rows,)."""
-    part = separated.where(F.col("test") == test)
+    part = separated.where(sf.col("test") == test)
     starts = first_places(part)
 
     def choose(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -95,8 +95,8 @@ def take(
 def first_places(part: DataFrame) -> dict[int, int]:
     """Return by the number of each partition's first row how many rows of the part are before."""
     found = (
-        part.groupBy(F.spark_partition_id().alias("partition"))
-        .agg(F.min("row").alias("first"), F.count("*").alias("rows"))
+        part.groupBy(sf.spark_partition_id().alias("partition"))
+        .agg(sf.min("row").alias("first"), sf.count("*").alias("rows"))
         .orderBy("first")
         .collect()
     )
@@ -107,9 +107,7 @@ def first_places(part: DataFrame) -> dict[int, int]:
     return places
 
 
-def score_rows(
-    separated: DataFrame, model: Pipeline, features: list[str], *, test: bool
-) -> Scores:
+def score_rows(separated: DataFrame, model: Pipeline, features: list[str], *, test: bool) -> Scores:
     """Return the counts of rows by class and rounded probability, as score of evaluate_model."""
     shared = separated.sparkSession.sparkContext.broadcast(model)
 
@@ -121,9 +119,9 @@ def score_rows(
         )
 
     names = [*(f"f{n}" for n in range(len(features))), "target"]
-    counted = separated.where(F.col("test") == test).select(*names)
+    counted = separated.where(sf.col("test") == test).select(*names)
     counted = counted.mapInArrow(look, "truth long, probability double, rows double")
-    added = counted.groupBy("truth", "probability").agg(F.sum("rows").alias("rows")).toArrow()
+    added = counted.groupBy("truth", "probability").agg(sf.sum("rows").alias("rows")).toArrow()
     added = added.sort_by([("truth", "ascending"), ("probability", "ascending")])
     return Scores(*(added[name].to_numpy() for name in ("truth", "probability", "rows")))
 

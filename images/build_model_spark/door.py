@@ -7,8 +7,10 @@ together with what the others did.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,17 @@ import pyarrow.compute as pc
 from build_model_spark.files import BETWEEN, MARK, ROW_BITS, Split, Splits, known_uri
 from data_preprocessing.describe import Numbers, Values, start_column
 from data_preprocessing.leakage import Part, Parts
-from load_data.check import Checker
+from load_data.check import Batch, Checker
 from load_data.column import Column, columns_of
+from load_data.parquet import ParquetReader
 from load_data.read import CsvReader
 from load_data.table import Table
 from load_data.violations import Violations
 from separate_data.duplicates import mix
-from stage import StageError
+from stage import StageError, one_line
 
 Batches = Iterator[pa.RecordBatch]
-FOUND = (
-    *("rows_read", "rows", "first_place", "dropped", "missing", "classes"),
-)
+FOUND = ("rows_read", "rows", "first_place", "dropped", "missing", "classes")
 
 
 @dataclass
@@ -88,15 +89,38 @@ class Rows(Table):
         return ready
 
 
-@dataclass(frozen=True)
+class RowsReader(ParquetReader):
+    """Load_data's reader of Parquet, whose rows come from Spark."""
+
+    def __init__(self, checker: Checker, schema: pa.Schema) -> None:
+        """Refuse a schema that breaks the contract."""
+        self.checker = checker
+        self.violations = checker.violations
+        self.violations.unit = "row"
+        self.columns = checker.columns
+        self.escaped = Counter()
+        self.check_names(schema.names)
+        wanted = {column.name for column in self.columns}
+        self.unknown_columns = [one_line(n, 80) for n in schema.names if n not in wanted]
+        self.left_out = self.check_types(schema)
+        self.taken: Iterator[tuple[pa.RecordBatch, int]] = iter(())
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows, checked."""
+        for rows, first in self.taken:
+            yield self.read(rows, first)
+
+
+@dataclass
 class Door:
-    """What each task is told: the contract, the header of each file, and where splits begin."""
+    """What each task is told: the contract, where splits begin, and the files' headers or names."""
 
     contract: dict[str, Any]
     features: list[str]
     target: str
-    headers: list[bytes]
-    splits: Splits
+    splits: Splits = field(default_factory=dict)
+    headers: list[bytes] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def schema(self) -> pa.Schema:
         """Return what a task gives: the features, the target, each row's number, and a note.
@@ -131,6 +155,34 @@ class Door:
                 reader.strict.line = split.lines_before + 1
             yield from self.pass_on(reader, checker.columns, note)
             note.blank, note.stopped = reader.strict.blank, reader.strict.stopped
+            note.escaped = dict(reader.escaped)
+        except StageError:
+            if not violations:
+                raise
+        yield self.close(note)
+
+    def check_rows(self, batches: Batches) -> Batches:
+        """Yield the rows of a table; see ``with_row_heads`` of files."""
+        first = next(batches, None)
+        if first is None or not first.num_rows:
+            return
+        uri, start = first["head"][0].as_py().split(BETWEEN)
+        split = self.splits[known_uri(uri), int(start)]
+        violations = Violations("")
+        checker = Checker(columns_of(self.contract), violations)
+        note = Note(split, violations)
+
+        def named() -> Iterator[tuple[pa.RecordBatch, int]]:
+            row = 1 + split.lines_before
+            for batch in chain([first], batches):
+                yield batch.drop_columns(["head"]).rename_columns(self.names), row
+                row += batch.num_rows
+
+        try:
+            schema = first.drop_columns(["head"]).rename_columns(self.names).schema
+            reader = RowsReader(checker, schema)
+            reader.taken = named()
+            yield from self.pass_on(reader, checker.columns, note)
             note.escaped = dict(reader.escaped)
         except StageError:
             if not violations:

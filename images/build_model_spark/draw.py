@@ -1,4 +1,4 @@
-"""Which rows are the test's: drawn as separate_data does, block by block by whoever has the rows."""
+"""Which rows are the test's: drawn as separate_data does, each block by whoever has its rows."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ class Draw:
         return chosen
 
 
-def draw_test(
-    target: np.ndarray, *, test_size: float, random_state: int, stratify: bool
-) -> Draw:
+def draw_test(target: np.ndarray, *, test_size: float, random_state: int, stratify: bool) -> Draw:
     """Return the draw that split_at_random of separate_data makes of these rows, shape (rows,)."""
     rows = len(target)
     if rows <= MOST_AT_ONCE:
@@ -87,7 +85,9 @@ def read_target(rows: DataFrame, counts: list[int]) -> np.ndarray:
 
     target = np.zeros(sum(counts), np.uint8)
     firsts = first_rows(counts)
-    for part in rows.select("row", "target").mapInArrow(pack, "row long, rows long, bits binary").collect():
+    for part in (
+        rows.select("row", "target").mapInArrow(pack, "row long, rows long, bits binary").collect()
+    ):
         first = firsts[part.row >> ROW_BITS] + (part.row & (1 << ROW_BITS) - 1)
         bits = np.unpackbits(np.frombuffer(part.bits, np.uint8), count=part.rows)
         target[first : first + part.rows] = bits

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 
 from load_data.source import OTHER_FORMS, find_form
 from load_data.violations import Violations
@@ -59,7 +59,7 @@ def find_files(session: SparkSession, run: Run, source: str) -> list[File]:
     place = source.replace("s3://", "s3a://", 1) if outside else run.path(source).as_uri()
     java: Any = session._jvm
     path = java.org.apache.hadoop.fs.Path(java.java.net.URI(place))
-    system = path.getFileSystem(session._jsc.hadoopConfiguration())  # type: ignore[attr-defined]
+    system = path.getFileSystem(session._jsc.hadoopConfiguration())
     try:
         root = system.getFileStatus(path)
         listed = list(system.listStatus(path)) if root.isDirectory() else [root]
@@ -114,17 +114,25 @@ def check_forms(files: list[File], contract: dict[str, Any], violations: Violati
     return "text" if forms == {None} else "Parquet"
 
 
+def paths_of(files: list[File]) -> list[str]:
+    """Return the files' paths as Spark takes them, where some characters mean other files too."""
+    return [re.sub(r"([][{}*?\\])", r"\\\1", unquote(file.uri)) for file in files if file.size]
+
+
 def read_lines(session: SparkSession, files: list[File]) -> DataFrame:
     """Return the lines of text files as bytes, without their line feeds; each split a partition.
 
     ``place`` numbers the lines of a split from 0.
     """
-    paths = [re.sub(r"([][{}*?\\])", r"\\\1", unquote(file.uri)) for file in files if file.size]
-    return session.read.option("lineSep", "\n").text(paths).select(
-        F.col("value"),
-        F.col("_metadata.file_path").alias("file"),
-        F.col("_metadata.file_block_start").alias("start"),
-        F.monotonically_increasing_id().bitwiseAND(2**PLACE_BITS - 1).alias("place"),
+    return (
+        session.read.option("lineSep", "\n")
+        .text(paths_of(files))
+        .select(
+            sf.col("value"),
+            sf.col("_metadata.file_path").alias("file"),
+            sf.col("_metadata.file_block_start").alias("start"),
+            sf.monotonically_increasing_id().bitwiseAND(2**PLACE_BITS - 1).alias("place"),
+        )
     )
 
 
@@ -138,20 +146,20 @@ def find_splits(
     """
 
     def count(text: str) -> Any:
-        without = F.replace(F.col("value"), F.lit(text), F.lit(""))
-        return F.octet_length("value") - F.octet_length(without)
+        without = sf.replace(sf.col("value"), sf.lit(text), sf.lit(""))
+        return sf.octet_length("value") - sf.octet_length(without)
 
-    ended = F.when(F.col("value").endswith("\r"), 1).otherwise(0)
+    ended = sf.when(sf.col("value").endswith("\r"), 1).otherwise(0)
     found = (
         lines.groupBy("file", "start")
         .agg(
-            F.count("*").alias("lines"),
-            F.min("place").alias("first"),
-            F.max(F.when(F.col("place") + F.col("start") == 0, F.col("value").cast("binary"))).alias(
-                "header"
-            ),
-            F.min(F.when(count('"') % 2 == 1, F.col("place"))).alias("open_quote"),
-            F.min(F.when(count("\r") > ended, F.col("place"))).alias("lone_return"),
+            sf.count("*").alias("lines"),
+            sf.min("place").alias("first"),
+            sf.max(
+                sf.when(sf.col("place") + sf.col("start") == 0, sf.col("value").cast("binary"))
+            ).alias("header"),
+            sf.min(sf.when(count('"') % 2 == 1, sf.col("place"))).alias("open_quote"),
+            sf.min(sf.when(count("\r") > ended, sf.col("place"))).alias("lone_return"),
         )
         .collect()
     )
@@ -175,17 +183,55 @@ def find_splits(
         if row.lone_return is not None:
             rule = "holds a CR that ends no line by itself; end lines in LF or CR LF"
             violations.refuse(first + row.lone_return, None, None, rule)
-        splits[files[number].uri, start] = Split(
-            order, number, before[number], row.lines
-        )
+        splits[files[number].uri, start] = Split(order, number, before[number], row.lines)
         before[number] += row.lines
     return splits, headers
 
 
 def with_heads(lines: DataFrame) -> DataFrame:
     """Return the lines as tasks take them: with line feeds, and the first one says its split."""
-    head = F.concat_ws(BETWEEN, F.col("file"), F.col("start").cast("string"))
+    head = sf.concat_ws(BETWEEN, sf.col("file"), sf.col("start").cast("string"))
     return lines.select(
-        F.concat(F.col("value").cast("binary"), F.lit(b"\n")).alias("line"),
-        F.when(F.col("place") == 0, head).alias("head"),
+        sf.concat(sf.col("value").cast("binary"), sf.lit(b"\n")).alias("line"),
+        sf.when(sf.col("place") == 0, head).alias("head"),
     )
+
+
+def read_tables(session: SparkSession, files: list[File]) -> DataFrame:
+    """Return the rows of Parquet files; each split is a partition."""
+    return session.read.parquet(*paths_of(files))
+
+
+def find_row_splits(tables: DataFrame, files: list[File]) -> Splits:
+    """Return the splits of Parquet files, which are told by the row that they begin with."""
+    found = (
+        tables.select(
+            sf.col("_metadata.file_path").alias("file"),
+            sf.col("_metadata.row_index").alias("row"),
+            sf.spark_partition_id().alias("partition"),
+        )
+        .groupBy("file", "partition")
+        .agg(sf.min("row").alias("start"), sf.count("*").alias("rows"))
+        .collect()
+    )
+    numbers = {file.uri: number for number, file in enumerate(files)}
+    ordered = sorted((numbers[known_uri(row.file)], row.start, row.rows) for row in found)
+    return {
+        (files[number].uri, start): Split(order, number, start, rows)
+        for order, (number, start, rows) in enumerate(ordered)
+    }
+
+
+def with_row_heads(tables: DataFrame, names: list[str]) -> DataFrame:
+    """Return the named columns as tasks take them, by their places; the first row says its split.
+
+    A name may hold anything, and Spark takes a dot for a part of a column.
+    """
+    head = sf.concat_ws(
+        BETWEEN, sf.col("_metadata.file_path"), sf.col("_metadata.row_index").cast("string")
+    )
+    first = sf.monotonically_increasing_id().bitwiseAND(2**PLACE_BITS - 1) == 0
+    columns = [
+        sf.col(f"`{name.replace('`', '``')}`").alias(f"c{n}") for n, name in enumerate(names)
+    ]
+    return tables.select(*columns, sf.when(first, head).alias("head"))

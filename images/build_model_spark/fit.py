@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyspark.ml.classification import LogisticRegression as Solver
 from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import functions as sf
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -29,8 +29,8 @@ def fit_model(
     """Return what fit_in_memory of build_model does: the Pipeline, how features are encoded, and
     whether the fit converged.
 
-    scikit-learn minimises ``C * sum(log loss) + |coef|^2 / 2``, MLlib ``mean(log loss) +
-    regParam * |coef|^2 / 2``: with ``regParam = 1 / (C * rows)`` one is the other over ``C * rows``.
+    scikit-learn minimises ``C * sum(log loss) + |coef|^2 / 2``, MLlib ``mean(log loss) + regParam *
+    |coef|^2 / 2``: with ``regParam = 1 / (C * rows)`` one is the other over ``C * rows``.
     MLlib's own standardisation is left out, which would change what the penalty weighs.
     """
     statistics = measure(train, len(columns))
@@ -61,13 +61,13 @@ def fit_model(
 
 def measure(train: DataFrame, features: int) -> dict[str, Any]:
     """Return the number of rows, and mean, variance, minimum and maximum, shape (features,)."""
-    of = {"mean": F.mean, "variance": F.var_pop, "min": F.min, "max": F.max}
+    of = {"mean": sf.mean, "variance": sf.var_pop, "min": sf.min, "max": sf.max}
     asked = [
-        made(F.col(f"f{n}").cast("double")).alias(f"{name}{n}")
+        made(sf.col(f"f{n}").cast("double")).alias(f"{name}{n}")
         for name, made in of.items()
         for n in range(features)
     ]
-    row = train.agg(F.count("*").alias("rows"), *asked).first()
+    row = train.agg(sf.count("*").alias("rows"), *asked).first()
     assert row, "an aggregate is one row"
     told = {name: np.array([row[f"{name}{n}"] for n in range(features)], float) for name in of}
     return {"rows": row.rows, **told}
@@ -101,14 +101,14 @@ def fill_scaler(scale: Any, names: list[str], statistics: dict[str, Any]) -> Non
 
 def scaled(scaler: Any, features: int) -> list[Column]:
     """Return the columns that a scaler makes of the features."""
-    values = [F.col(f"f{n}").cast("double") for n in range(features)]
+    values = [sf.col(f"f{n}").cast("double") for n in range(features)]
     if isinstance(scaler, MinMaxScaler):
         return [
-            value * F.lit(float(factor)) + F.lit(float(shift))
+            value * sf.lit(float(factor)) + sf.lit(float(shift))
             for value, factor, shift in zip(values, scaler.scale_, scaler.min_, strict=True)
         ]
     return [
-        (value - F.lit(float(mean))) / F.lit(float(size))
+        (value - sf.lit(float(mean))) / sf.lit(float(size))
         for value, mean, size in zip(values, scaler.mean_, scaler.scale_, strict=True)
     ]
 
@@ -117,7 +117,7 @@ def solve(train: DataFrame, inputs: list[Column], classify: LogisticRegression, 
     """Return MLlib's fitted model."""
     names = [f"x{n}" for n in range(len(inputs))]
     columns = [column.alias(name) for column, name in zip(inputs, names, strict=True)]
-    scaled_rows = train.select(*columns, F.col("target").cast("double").alias("label"))
+    scaled_rows = train.select(*columns, sf.col("target").cast("double").alias("label"))
     vectors = VectorAssembler(inputCols=names, outputCol="features").transform(scaled_rows)
     solver = Solver(
         regParam=1 / (classify.C * rows),

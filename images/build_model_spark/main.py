@@ -67,7 +67,9 @@ def check_opened(run: Run, opened: dict[str, Any]) -> None:
         if rules["role"] in ("unused", "target"):
             continue
         if rules["role"] != "feature" or rules["type"] not in NUMERIC:
-            kind = rules["type"] if rules["role"] == "feature" else f"column of role {rules['role']}"
+            kind = (
+                rules["type"] if rules["role"] == "feature" else f"column of role {rules['role']}"
+            )
             raise data_refused(f"{contract['path']}: column {name!r} is a {kind}; {other}")
         if rules.get("missing", "refuse") not in ALWAYS_THERE:
             raise data_refused(f"{contract['path']}: column {name!r} may have no value; {other}")
@@ -135,9 +137,7 @@ def separate(part: Part, loaded: Loaded) -> DataFrame:
     return separated
 
 
-def write_parts(
-    part: Part, separated: DataFrame, door: Door, metrics: dict[str, Any]
-) -> None:
+def write_parts(part: Part, separated: DataFrame, door: Door, metrics: dict[str, Any]) -> None:
     """Write both parts for who looks at single rows: whole if they are few, else some of them.
 
     They are those that evaluate_model would look at: training rows drawn at random, and test rows

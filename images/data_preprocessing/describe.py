@@ -83,8 +83,8 @@ class Numbers:
         if not other.total:
             return
         self.total += other.total
-        ends = [*self.ends, *other.ends]
-        self.ends = [min(ends), max(ends)]
+        ends = np.array([*self.ends, *other.ends])
+        self.ends = [ends.min(), ends.max()]
         with np.errstate(all="ignore"):
             self.join_moments(other.mean, other.squares, other.counted)
         self.round(MOST_DISTINCT, other.dropped_bits)

@@ -61,9 +61,7 @@ def share_out(counts: np.ndarray, *, test_size: float, random_state: int) -> np.
     return wanted
 
 
-def draw_block(
-    strata: np.ndarray, wanted: np.ndarray, random_state: int, block: int
-) -> np.ndarray:
+def draw_block(strata: np.ndarray, wanted: np.ndarray, random_state: int, block: int) -> np.ndarray:
     """Draw ``wanted`` rows, shape (2,), of the strata of a block, which counts from 0.
 
     Each block has a generator of its own, so that it can be drawn without those before it.

@@ -84,7 +84,7 @@ images-save: ## the images that a worker host needs in one file, and its checksu
 images-load: ## give the engine the images of that file
 	@scripts/images_load.sh $(ARGS)
 
-.PHONY: engine env base-images images venv lock
+.PHONY: engine env base-images images spark venv lock
 engine: ## a Docker engine with compose v2 and buildx: the one that is there, or the distribution's
 	@scripts/engine.sh
 
@@ -96,6 +96,9 @@ base-images: engine env ## the Python and PostgreSQL images: pulled, or built fr
 
 images: base-images ## build every image (ARGS="build_model" for one of them)
 	@scripts/images.sh $(ARGS)
+
+spark: base-images ## build the image of build_model_spark, which is large and wanted by few
+	@scripts/images.sh build_model_spark
 
 venv: ## .venv, in which stages, monitor, tests and tools run without Docker
 	@scripts/venv.sh

@@ -42,6 +42,13 @@ target "stage" {
   tags       = ["localhost/ad-click/${stage}:${IMAGE_TAG}"]
 }
 
+# Large, and wanted by few: `make spark` builds it, and tests do.
+target "build_model_spark" {
+  inherits   = ["common"]
+  dockerfile = "images/build_model_spark/Dockerfile"
+  tags       = ["localhost/ad-click/build_model_spark:${IMAGE_TAG}"]
+}
+
 target "service" {
   inherits   = ["common"]
   name       = service

@@ -53,6 +53,8 @@ OUTPUT_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EP
 CONTRACT_KEYS = {
     *("summary", "network", "packages", "inputs", "outputs", "publishes"),
     *("parameters", "resources", "reusable"),
+    # What the orchestration alone reads.
+    *("settings", "secrets", "network_setting", "parts"),
 }
 RESOURCE_KEYS = {"queue", "memory", "cpus", "pids", "timeout_seconds"}
 ENTRY_KEYS = {
@@ -258,6 +260,8 @@ class Run:
     committed: bool = False
     # Of the stage's folder; who does not hold it changes nothing there.
     lease: Lease | None = None
+    # The work of other stages that this one does as well: each part has a report of its own.
+    parts: list[Ending] = field(default_factory=list)
     # Held while something is moved into place, so that SIGTERM never ends the process half-way.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -631,6 +635,7 @@ class Ending:
         self.stage = stage
         self.packages: tuple[str, ...] = ()
         self.run: Run | None = None
+        self.reported = False
         self.started = timestamp()
         self.clock = time.monotonic()
 
@@ -666,19 +671,13 @@ class Ending:
             alone = self.run is not None and self.run.may_report()
         except LeaseLostError as lost:
             error = as_stage_error(lost)
-        report = self.report(error)
+        report = None
         if self.run and alone:
-            try:
-                (self.run.folder / "progress.json").unlink(missing_ok=True)
-                write_atomic(self.run.folder / "report.json", to_json(report))
-            except OSError as failure:
-                error = error or StageError(73, f"the report cannot be written: {failure.strerror}")
-                report = self.report(error)
-            else:
-                if self.run.contract.reusable and not error:
-                    import reuse  # which imports this module
-
-                    reuse.remember(self.run, report)
+            for part in self.run.parts:
+                if not part.reported:
+                    part.write_report(error)
+            report, error = self.write_report(error)
+        report = report or self.report(error)
         if self.run and self.run.lease:
             self.run.lease.release()
         if error:
@@ -686,6 +685,24 @@ class Ending:
         keys = ("stage", "run_id", "status", "why", "seconds", "metrics", "error")
         say_last({key: report[key] for key in keys})
         return error.code if error else 0
+
+    def write_report(self, error: StageError | None) -> tuple[dict[str, Any], StageError | None]:
+        """Write the report; return it and what ended the work, which may be this writing."""
+        assert self.run, "a report is written into a run's folder"
+        report = self.report(error)
+        try:
+            (self.run.folder / "progress.json").unlink(missing_ok=True)
+            write_atomic(self.run.folder / "report.json", to_json(report))
+            self.reported = True
+        except OSError as failure:
+            error = error or StageError(73, f"the report cannot be written: {failure.strerror}")
+            report = self.report(error)
+        else:
+            if self.run.contract.reusable and not error:
+                import reuse  # which imports this module
+
+                reuse.remember(self.run, report)
+        return report, error
 
     def stop_on_loss(self, lost: LeaseLostError) -> None:
         """End the stage at once, as another process may work in its folder now."""

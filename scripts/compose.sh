@@ -2,10 +2,11 @@
 # stack have in common.
 
 # Names are explicit: neither the caller's folder nor a file beside the settings changes what is meant.
-# CLUSTER_BIND_ADDRESS turns the cluster on.
+# CLUSTER_BIND_ADDRESS turns the cluster on, SPARK_NETWORK that of Spark.
 set_compose_command() {
     compose_command=(docker compose --project-directory "$PWD" --file docker-compose.yaml)
     if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then compose_command+=(--file docker-compose.cluster.yaml); fi
+    if [ "${SPARK_NETWORK:-none}" = spark ]; then compose_command+=(--file docker-compose.spark.yaml); fi
     compose_command+=(--env-file "$ENV_FILE")
 }
 

@@ -13,12 +13,12 @@ uv=.venv/bin/uv
 compile() { # input output [more options]: --fork-strategy fewest gives one version for all Pythons
     "$uv" pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-        --output-file "$2" "${@:3}" "$1"
+        --upgrade --output-file "$2" "${@:3}" "$1"
     say "$2: $(grep -c '==' "$2" || true) packages"
 }
 
-compile requirements.in requirements.txt --upgrade
-for source in images/*.in images/*/requirements.in orchestration/requirements.in scripts/uv.in; do
+compile requirements.in requirements.txt
+for source in images/*.in images/*/*.in orchestration/requirements.in scripts/uv.in; do
     compile "$source" "${source%.in}.txt" --constraint requirements.txt
 done
 

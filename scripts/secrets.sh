@@ -6,7 +6,8 @@ random_secret() { # NAME: a new value for a secret of .env.example; nothing for 
     case $1 in
         AIRFLOW_FERNET_KEY) head -c 32 /dev/urandom | base64 | tr '+/' '-_' ;;
         AIRFLOW_ADMIN_PASSWORD | MONITOR_PASSWORD) random_hex 12 ;;
-        AIRFLOW_VIEWER_PASSWORD | POSTGRES_PASSWORD | CLUSTER_REDIS_PASSWORD | CLUSTER_FLOWER_PASSWORD) random_hex 24 ;;
+        AIRFLOW_VIEWER_PASSWORD | POSTGRES_PASSWORD | SPARK_AUTH_SECRET) random_hex 24 ;;
+        CLUSTER_REDIS_PASSWORD | CLUSTER_FLOWER_PASSWORD) random_hex 24 ;;
         AIRFLOW_JWT_SECRET | AIRFLOW_SECRET_KEY) random_hex 48 ;;
     esac
 }

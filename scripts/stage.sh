@@ -12,8 +12,15 @@ $(cd images && echo */stage.toml | sed 's:/stage.toml::g')"
 fi
 prepare_container "$stage"
 read_limits "$stage"
-# The contract's network: none, or one of the stack's.
+# The contract's network, or the one that a setting chooses: none, or one of the stack's.
 network=$(declared "$stage" network)
+setting=$(declared "$stage" network_setting)
+[ -z "${setting:+${!setting:-}}" ] || network=${!setting}
 [ "$network" = none ] || network=${COMPOSE_PROJECT_NAME:-ad-click}_$network
-exec docker run "${walls[@]}" "${limits[@]}" --network "$network" \
+# The settings and secrets that it asks for; docker takes their values from the environment.
+environment=()
+for name in $(sed -nE 's/^(settings|secrets) = \[(.*)\]$/\2/p' "images/$stage/stage.toml" | tr -d '",'); do
+    [ -z "${!name:-}" ] || environment+=(--env "$name")
+done
+exec docker run "${walls[@]}" "${limits[@]}" --network "$network" "${environment[@]}" \
     --mount "type=bind,source=$volume,target=/shared_volume" "$image" "${@:2}"

@@ -35,7 +35,7 @@ COMPOSE_PROJECT_NAME=ad-click-test-$checkout IMAGE_TAG=test-$checkout SHARED_VOL
     AIRFLOW_PORT=$airflow_port MONITOR_PORT=$monitor_port PREDICTOR_PORT=$predictor_port scripts/env.sh
 scripts/engine.sh
 scripts/base_images.sh
-scripts/images.sh
+scripts/images.sh default build_model_spark
 scripts/lint.sh
 install_program chromium pages
 install_program bindfs "a volume that two hosts mount"

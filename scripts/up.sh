@@ -93,6 +93,7 @@ check_ports
 scripts/base_images.sh
 scripts/images.sh
 if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then scripts/certificates.sh; fi
+if [ "${SPARK_NETWORK:-none}" = spark ]; then scripts/images.sh build_model_spark; fi
 
 # What the services are made of: their settings and images. Printed as one number, as settings hold secrets.
 fingerprint() {

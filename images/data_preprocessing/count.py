@@ -1,5 +1,7 @@
 """Count the values of a column, batch by batch, with no more than ``DISTINCT`` of them kept."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Collection
 
@@ -39,6 +41,14 @@ class Counts:
         self.waiting.append(found)
         if sum(part.nbytes for part in self.waiting) >= BYTES_AT_ONCE:
             self.add_waiting()
+
+    def merge(self, other: Counts) -> None:
+        """Add what was counted of another part of the column."""
+        other.add_waiting()
+        self.total += other.total
+        self.dropped |= other.dropped
+        self.waiting.append(other.table)
+        self.add_waiting()
 
     def add_waiting(self) -> None:
         """Add up what waits."""

@@ -3,6 +3,8 @@
 All is counted as it is read, with no more different values of a column held than a bounded number.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Collection
 from functools import partial
@@ -63,11 +65,32 @@ class Numbers:
         values, rows = np.unique(values, return_counts=True)
         self.add_moments(values, rows)
         self.add_counts(values, rows)
-        while len(self.values) > MOST_DISTINCT:
+        self.round(MOST_DISTINCT)
+
+    def round(self, most: int, least_bits: int = 0) -> None:
+        """Round the values by so many bits at least, and until there are at most so many."""
+        while len(self.values) > most or self.dropped_bits < least_bits:
             self.dropped_bits += 1
             rounded = self.rounded(self.values)
             first = np.flatnonzero(np.append(True, rounded[1:] != rounded[:-1]))
             self.values, self.rows = rounded[first], np.add.reduceat(self.rows, first)
+
+    def merge(self, other: Numbers) -> None:
+        """Take what was counted of another part of the column."""
+        for part in (self, other):
+            if part.waiting:
+                part.count()
+        if not other.total:
+            return
+        self.total += other.total
+        ends = np.array([*self.ends, *other.ends])
+        self.ends = [ends.min(), ends.max()]
+        with np.errstate(all="ignore"):
+            self.join_moments(other.mean, other.squares, other.counted)
+        self.round(MOST_DISTINCT, other.dropped_bits)
+        other.round(MOST_DISTINCT, self.dropped_bits)
+        self.add_counts(other.values, other.rows)
+        self.round(MOST_DISTINCT)
 
     def rounded(self, values: np.ndarray) -> np.ndarray:
         """Return values towards 0 by ``dropped_bits`` bits, shape (rows,)."""
@@ -79,11 +102,14 @@ class Numbers:
         """Add rows with these values to mean and squares (Chan, Golub and LeVeque 1983)."""
         with np.errstate(all="ignore"):  # values at the ends of what a number can be
             mean = np.average(values, weights=rows)
-            squares = (values - mean) ** 2 @ rows
-            distance, before, more = mean - self.mean, self.counted, rows.sum()
-            self.counted += int(more)
-            self.mean += distance * more / self.counted
-            self.squares += squares + distance**2 * before * more / self.counted
+            self.join_moments(mean, (values - mean) ** 2 @ rows, rows.sum())
+
+    def join_moments(self, mean: float, squares: float, more: float) -> None:
+        """Add so many rows of this mean, and this sum of squared distances from it."""
+        distance, before = mean - self.mean, self.counted
+        self.counted += int(more)
+        self.mean += distance * more / self.counted
+        self.squares += squares + distance**2 * before * more / self.counted
 
     def add_counts(self, values: np.ndarray, rows: np.ndarray) -> None:
         """Add the counts of more values, which rise."""
@@ -144,6 +170,13 @@ class Values:
         self.counts.add(array)
         if pa.types.is_timestamp(self.kind):
             both = pc.min_max(pa.concat_arrays([self.ends, array]))
+            self.ends = pa.array([both["min"], both["max"]], self.kind)
+
+    def merge(self, other: Values) -> None:
+        """Take what was counted of another part of the column."""
+        self.counts.merge(other.counts)
+        if len(other.ends):
+            both = pc.min_max(pa.concat_arrays([self.ends, other.ends]))
             self.ends = pa.array([both["min"], both["max"]], self.kind)
 
     def describe(self) -> dict[str, Any]:

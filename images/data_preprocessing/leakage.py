@@ -4,7 +4,10 @@ A feature that tells the class of every row is most often known only after the c
 that too where rows are few: what it would do to more than one data set in 1000 is not spoken of.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,17 @@ class Part:
             self.least = min(self.least, ends["min"].as_py())
             self.most = max(self.most, ends["max"].as_py())
 
+    def merge(self, other: Part) -> None:
+        """Take what other rows of the class hold."""
+        self.total += other.total
+        self.least = min(self.least, other.least)
+        self.most = max(self.most, other.most)
+        self.counts.merge(other.counts)
+
+
+# What features hold in the rows without a click, and in those with one.
+Parts = dict[str, tuple[Part, Part]]
+
 
 def find_warnings(
     path: Path, profile: dict[str, Any], features: list[str], target: str
@@ -53,25 +67,35 @@ def find_warnings(
 
     ``profile`` is what ``describe_table`` says of the table at ``path``.
     """
-    classes = profile["classes"]
-    warnings = warn_of_balance(classes)
     with pq.ParquetFile(path) as table:
         groups = column_groups(table, features)
-        for found in map_in_threads(lambda names: read_parts(path, names, target), groups):
-            for name, parts in found.items():
-                column = profile["columns"][name]
-                doubt = doubt_values(table, name, column)
-                if not doubt and all(classes.values()):
-                    share = classes["1"] / profile["rows"]
-                    doubt = doubt_parts(parts, column, share, CHANCE / len(features))
-                if doubt:
-                    warnings.append(f"Feature '{one_line(name, NAME)}' {doubt}")
+        found = map_in_threads(lambda names: read_parts(path, names, target), groups)
+        return judge_features(table, profile, found, len(features))
+
+
+def judge_features(
+    table: pq.ParquetFile, profile: dict[str, Any], found: Iterable[Parts], features: int
+) -> list[str]:
+    """Return what ``find_warnings`` does, of what each of so many features holds.
+
+    Of ``table`` only the first rows are read, of a feature whose values are too many to count.
+    """
+    classes = profile["classes"]
+    warnings = warn_of_balance(classes)
+    for name, parts in (entry for some in found for entry in some.items()):
+        column = profile["columns"][name]
+        doubt = doubt_values(table, name, column)
+        if not doubt and all(classes.values()):
+            share = classes["1"] / profile["rows"]
+            doubt = doubt_parts(parts, column, share, CHANCE / features)
+        if doubt:
+            warnings.append(f"Feature '{one_line(name, NAME)}' {doubt}")
     if len(warnings) > LISTED:
         warnings[LISTED:] = [f"{len(warnings) - LISTED} more warnings like these are not listed."]
     return warnings
 
 
-def read_parts(path: Path, features: list[str], target: str) -> dict[str, tuple[Part, Part]]:
+def read_parts(path: Path, features: list[str], target: str) -> Parts:
     """Return what features hold in the rows without a click, and in those with one."""
     parts = {name: (Part(), Part()) for name in features}
     with pq.ParquetFile(path) as table:

@@ -98,7 +98,7 @@ def describe_data(summary: dict[str, Any]) -> str:
     source, split = summary["source"], summary["split"]
     by = f" by {escape(split['column'])}" if split.get("column") else ""
     parts = {
-        "file": f"{escape(source['path'])}, sha256 {source['sha256']}",
+        "file": f"{escape(source['path'])}, sha256 {source['sha256'] or 'not known'}",
         "rows": f"{summary['rows']} kept, {summary['rows_dropped']} dropped",
         "split": f"{escape(split['kind'])}{by}",
     }

@@ -27,7 +27,7 @@ def write_summary(summary: dict[str, Any]) -> str:
         },
         "Data": {
             "data set": f"{summary['dataset']} ({summary['source']['path']})",
-            "sha256": summary["source"]["sha256"],
+            "sha256": summary["source"]["sha256"] or "not known",
             "rows": f"{summary['rows']} kept, {summary['rows_dropped']} dropped",
             "features": ", ".join(summary["features"]),
             "inputs of the model": describe_encodings(summary),

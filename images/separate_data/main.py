@@ -40,14 +40,19 @@ def run(run: Run) -> dict[str, Any]:
         "duplicate_rows_across": written["duplicates"],
         **told,
     }
-    for part in paths:
+    refuse_one_class(metrics)
+    return {**metrics, "warnings": find_warnings(metrics, run.parameters["test_size"])}
+
+
+def refuse_one_class(metrics: dict[str, Any]) -> None:
+    """Refuse parts (65) of which one holds one class only."""
+    for part in ("train", "test"):
         if len(metrics[f"{part}_classes"]) < 2:
-            other = "stratify true" if run.parameters["split"] == "random" else "another split"
+            other = "stratify true" if metrics["split"] == "random" else "another split"
             raise data_refused(
                 f"the {part} part of {metrics[f'{part}_rows']} rows holds one class only; "
                 f"it takes more rows, another test_size, or {other}"
             )
-    return {**metrics, "warnings": find_warnings(metrics, run.parameters["test_size"])}
 
 
 def separate(

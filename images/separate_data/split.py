@@ -39,20 +39,39 @@ def split_at_random(
 def draw_in_blocks(strata: np.ndarray, *, test_size: float, random_state: int) -> np.ndarray:
     """Draw about ``test_size`` of each stratum from each block of ``MOST_AT_ONCE`` rows.
 
-    A block gives each stratum's share, rounded so that the shares of all blocks so far add up to
-    within one row; a random start makes each row of a small stratum as likely as any other.
+    ``strata`` (0 and 1) has shape (rows,).
     """
-    generator = np.random.default_rng(random_state)
-    start = generator.random(2)
-    seen, given = np.zeros(2, int), np.zeros(2, int)
+    blocks = [strata[first : first + MOST_AT_ONCE] for first in range(0, len(strata), MOST_AT_ONCE)]
+    counts = np.array([np.bincount(block, minlength=2) for block in blocks])
+    wanted = share_out(counts, test_size=test_size, random_state=random_state)
+    drawn = [draw_block(b, wanted[n], random_state, n) for n, b in enumerate(blocks)]
+    return np.concatenate(drawn)
+
+
+def share_out(counts: np.ndarray, *, test_size: float, random_state: int) -> np.ndarray:
+    """Return how many rows of each stratum each block gives; both have shape (blocks, 2).
+
+    A block gives each stratum's share of its ``counts``, rounded so that the shares of all blocks
+    so far add up to within one row; a random start makes each row of a small stratum as likely as
+    any other.
+    """
+    start = np.random.default_rng(random_state).random(2)
+    given = (counts.cumsum(axis=0) * test_size + start).astype(int)
+    wanted: np.ndarray = np.diff(given, axis=0, prepend=0)
+    return wanted
+
+
+def draw_block(strata: np.ndarray, wanted: np.ndarray, random_state: int, block: int) -> np.ndarray:
+    """Draw ``wanted`` rows, shape (2,), of the strata of a block, which counts from 0.
+
+    Each block has a generator of its own, so that it can be drawn without those before it.
+    """
+    # A seed that ends in 0 is the seed without it, from which the random start is drawn.
+    generator = np.random.default_rng([random_state, block + 1])
     in_test = np.zeros(len(strata), bool)
-    for first in range(0, len(strata), MOST_AT_ONCE):
-        for stratum in (0, 1):
-            rows = first + np.flatnonzero(strata[first : first + MOST_AT_ONCE] == stratum)
-            seen[stratum] += len(rows)
-            wanted = int(seen[stratum] * test_size + start[stratum]) - given[stratum]
-            given[stratum] += wanted
-            in_test[generator.permutation(rows)[:wanted]] = True
+    for stratum in (0, 1):
+        rows = np.flatnonzero(strata == stratum)
+        in_test[generator.permutation(rows)[: wanted[stratum]]] = True
     return in_test
 
 

@@ -1,6 +1,8 @@
 """Open the run: is the volume fit for it, is the data file there, does its contract make sense?"""
 
+import hashlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,14 @@ SPACE_PER_BYTE = 4
 SPACE_PER_PACKED_BYTE = 12
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK", b"PAR1")
 SPACE_AT_LEAST = 64 * 2**20
+BUCKET = re.compile("s3a?://")
 
 
 def run(run: Run) -> dict[str, Any]:
     """Write ``run.json``, which every later stage reads to know the data and its columns."""
     contract_path = run.input(".toml")
     contract = read_contract(contract_path, run.relative(contract_path))
-    named = run.parameters["source"] or contract["path"]
-    check_space(run.volume, space_needed(run.path(named)))  # before much is read for its checksum
-    run.add_input(named)
-    source = run.inputs[named]
+    source = describe_source(run, run.parameters["source"] or contract["path"])
 
     purpose = run.parameters["purpose"]
     names = columns_by_role(contract["columns"])
@@ -46,6 +46,34 @@ def run(run: Run) -> dict[str, Any]:
         },
     )
     return {"source": source["path"], "source_bytes": source["bytes"]}
+
+
+def describe_source(run: Run, named: str) -> dict[str, Any]:
+    """Return path, bytes and sha256 of the data: a file's, or those of a folder's ``files``.
+
+    The sha256 of a folder is that of its files' names and sha256, as sha256sum lists them. Of
+    object storage, which only Spark reads, nothing but the path is known yet.
+    """
+    if BUCKET.match(named):
+        return {"path": named, "bytes": None, "sha256": None}
+    folder = run.path(named)
+    if not folder.is_dir():
+        check_space(run.volume, space_needed(folder))  # before much is read for its checksum
+        run.add_input(named)
+        return run.inputs[named]
+    listed = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
+    if not listed:
+        raise StageError(66, f"{named} is a folder without a file on the shared volume")
+    for file in listed:
+        run.add_input(run.relative(file))
+    entries = [run.inputs[run.relative(file)] for file in listed]
+    lines = "".join(f"{entry['sha256']}  {Path(entry['path']).name}\n" for entry in entries)
+    return {
+        "path": run.relative(folder),
+        "bytes": sum(entry["bytes"] for entry in entries),
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        "files": len(entries),
+    }
 
 
 def without_target(contract: dict[str, Any], target: str) -> dict[str, Any]:

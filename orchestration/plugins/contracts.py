@@ -49,6 +49,21 @@ def network_name(network: str) -> str:
     return f"{project_name()}_{network}"
 
 
+def network_of(contract: dict[str, Any]) -> str:
+    """Return the name of the network that a stage's container joins.
+
+    The setting that its contract names under ``network_setting`` may choose another one.
+    """
+    chosen = os.environ.get(contract.get("network_setting", ""))
+    return network_name(chosen or contract.get("network", "none"))
+
+
+def settings_of(contract: dict[str, Any]) -> dict[str, str]:
+    """Return the settings and secrets of .env that a stage's container gets; empty ones are not."""
+    names = (*contract.get("settings", ()), *contract.get("secrets", ()))
+    return {name: value for name in names if (value := os.environ.get(name))}
+
+
 def project_name() -> str:
     """Return the name of this stack, which its networks start with and containers are labelled."""
     return os.environ.get("COMPOSE_PROJECT_NAME", "ad-click")

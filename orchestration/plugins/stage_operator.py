@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
+from airflow.sdk.log import mask_secret
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.types import LogConfig, Mount
 from urllib3.exceptions import HTTPError
@@ -29,11 +30,12 @@ from urllib3.exceptions import HTTPError
 from contracts import (
     command_line,
     image_name,
-    network_name,
+    network_of,
     project_name,
     queue_of,
     read_contract,
     read_exit_codes,
+    settings_of,
 )
 from leftovers import GONE, remove, stop, sweep
 from task_note import CUT_OFF, TaskNote
@@ -116,7 +118,7 @@ class StageOperator(DockerOperator):
             doc_md=contract["summary"],
             image=image_name(stage),
             command=command_line(contract),
-            network_mode=network_name(contract.get("network", "none")),
+            network_mode=network_of(contract),
             mem_limit=contract["resources"]["memory"],
             execution_timeout=timedelta(seconds=contract["resources"]["timeout_seconds"]),
             retry_policy=RetryByCause(),
@@ -129,10 +131,13 @@ class StageOperator(DockerOperator):
         """Run the container and return the stage's summary, the last line of its output."""
         self.note = note = TaskNote(context, **NOTHING_YET, image=self.image)
         tail: deque[str] = deque(maxlen=LOG_TAIL)
+        self.hide_secrets()
         try:
             self.container = self.take_over(context) or self.create(context)
             note.update(container_id=self.container["Id"])
             summary = self.summary_or_failure(self.follow(tail), tail)
+            if parts := read_contract(self.stage).get("parts"):
+                context["ti"].xcom_push("parts", {part: self.summary_of(part) for part in parts})
             for outlet in self.outlets:
                 context["outlet_events"][outlet].extra = summary["metrics"]
         except (Exception, AirflowTaskTimeout) as error:
@@ -203,7 +208,7 @@ class StageOperator(DockerOperator):
             raise StageFailed(
                 "image missing",
                 f"the image {self.image} is not built on this Docker engine",
-                advice="Build it with: make images",
+                advice=f"Build it with: make images ARGS={self.stage}",
                 retried=False,
             ) from None
         return container
@@ -215,8 +220,24 @@ class StageOperator(DockerOperator):
         return f"{labels['ad-click.project']}-{self.stage}-{digest}"
 
     def environment_of_stage(self) -> dict[str, str]:
-        """Return the container's environment: no more threads than it has CPUs."""
-        return {"OMP_NUM_THREADS": str(max(1, round(self.resources_of_stage["cpus"])))}
+        """Return the container's environment: the settings that its contract asks for.
+
+        And no more threads than it has CPUs.
+        """
+        threads = str(max(1, round(self.resources_of_stage["cpus"])))
+        return {"OMP_NUM_THREADS": threads, **settings_of(read_contract(self.stage))}
+
+    def hide_secrets(self) -> None:
+        """Have Airflow mask the secrets of the container in the task's log, should it print one."""
+        environment = self.environment_of_stage()
+        for name in read_contract(self.stage).get("secrets", ()):
+            if name in environment:
+                mask_secret(environment[name])
+
+    def summary_of(self, part: str) -> dict[str, Any]:
+        """Return the metrics in the report of a stage whose work this one did."""
+        report = json.loads((self.note.run_folder / part / "report.json").read_text())
+        return {"metrics": report["metrics"]}
 
     def volume_source(self) -> str:
         """Return the host's side of the shared volume: that of this very container's mount."""
@@ -270,7 +291,12 @@ class StageOperator(DockerOperator):
         words += [f"--memory={config['mem_limit']}", f"--memory-swap={config['memswap_limit']}"]
         words += [f"--cpus={config['nano_cpus'] / 1e9:g}", f"--pids-limit={config['pids_limit']}"]
         words += [f"--network={self.network_mode}"]
-        words += [f"--env={name}={value}" for name, value in environment.items()]
+        # Of a secret the name: docker takes its value from whoever runs the command.
+        secrets = read_contract(self.stage).get("secrets", ())
+        words += [
+            f"--env={name}" if name in secrets else f"--env={name}={value}"
+            for name, value in environment.items()
+        ]
         words += [f"--mount=type=bind,source={source},target={VOLUME}", self.image]
         words += self.command or []
         return shlex.join(words)

@@ -35,7 +35,8 @@ class TaskNote:
 
     def __init__(self, context: Any, **known: Any) -> None:
         ti = context["ti"]
-        self.path = VOLUME / "runs" / ti.run_id / ti.task_id / "task.json"
+        self.run_folder = VOLUME / "runs" / ti.run_id
+        self.path = self.run_folder / ti.task_id / "task.json"
         # Airflow tries again while this try's number is not above the highest it may retry.
         self.last_try = ti.try_number > ti.max_tries
         self.content: dict[str, Any] = {

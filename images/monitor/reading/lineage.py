@@ -236,7 +236,11 @@ class Chain:
 
     def check_claims(self) -> None:
         """Hold the files that the summary names to those that stages recorded as theirs."""
-        claims = [self.summary.record("source"), self.summary.record("model")]
+        source = self.summary.record("source")
+        claims = [source, self.summary.record("model")]
+        # The files of a folder are recorded one by one, and those of object storage nowhere.
+        if source.content.get("files") or source.content.get("sha256", "") is None:
+            claims.remove(source)
         known = [
             {path: record.text("sha256") for path, record in entries.items()}
             for report in self.reports.values()

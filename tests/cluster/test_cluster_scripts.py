@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = sorted(path.parent.name for path in ROOT.glob("images/*/stage.toml"))
+NAMES = ("CLUSTER_REDIS", "AIRFLOW_VIEWER", "AIRFLOW_ADMIN", "POSTGRES")
 # An engine that has every image but $LACKS, and takes and gives archives.
 DOCKER = r"""#!/bin/bash
 case "$1 $2" in
@@ -41,10 +42,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PIPELINE_GID": str(os.getgid()),
         "CLUSTER_BIND_ADDRESS": "192.0.2.7",
         "CLUSTER_CERTIFICATES": str(tmp_path / "certificates"),
-        "CLUSTER_REDIS_PASSWORD": "queue-word",
-        "AIRFLOW_VIEWER_PASSWORD": "viewer-word",
-        "AIRFLOW_ADMIN_PASSWORD": "admin-word",
-        "POSTGRES_PASSWORD": "database-word",
+        **{f"{name}_PASSWORD": f"{name.lower()}-word" for name in NAMES},
         "SHARED_VOLUME": str(tmp_path / "volume"),
     }
     write(tmp_path / "env", settings)
@@ -154,12 +152,14 @@ def test_worker_is_told_two_secrets_the_authority_and_where_the_control_host_is(
     assert mode(path) == 0o600
     told = read(path)
     assert told["CLUSTER_CONTROL_HOST"] == "192.0.2.7"
-    assert told["CLUSTER_REDIS_PASSWORD"] == "queue-word"
-    assert told["AIRFLOW_VIEWER_PASSWORD"] == "viewer-word"
+    assert {told[f"{name}_PASSWORD"] for name in NAMES[:2]} == {
+        "cluster_redis-word",
+        "airflow_viewer-word",
+    }
     assert told["CLUSTER_CA"]
     assert "CLUSTER_BIND_ADDRESS" not in told
-    assert not {"admin-word", "database-word"} & set(told.values())
-    assert "queue-word" not in done.stdout
+    assert not {"airflow_admin-word", "postgres-word"} & set(told.values())
+    assert "cluster_redis-word" not in done.stdout
     assert "CLUSTER_REDIS_PASSWORD and AIRFLOW_VIEWER_PASSWORD" in done.stdout
 
 

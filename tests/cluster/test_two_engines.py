@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from tests.cluster.two_engines import Cluster, two_engines
 
-pytest.register_assert_rewrite("tests.cluster.two_engines")
 pytestmark = [pytest.mark.drill, pytest.mark.image]
 
 # How many runs are started at one time, and how many of them train: the others predict.

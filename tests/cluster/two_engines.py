@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import DAG, ROOT, Stack, dag_is_there, replaced_work
+from tests.conftest import DAG, ROOT, Stack, dag_is_there, docker
 from tests.drills.machine import Machine, why_not
 
 CONTROL, WORKER = "10.213.47.1", "10.213.47.2"
@@ -163,6 +163,32 @@ def rewrite(path: Path, **settings: str) -> None:
 
 
 @contextmanager
+def own_images(built: str, tag: str) -> Iterator[None]:
+    """Give all images as they were built another tag for a while, and build_model the watched work.
+
+    So nobody else meets that work, and nobody has to wait for its end.
+    """
+    listed = docker("image", "ls", "--format={{.Repository}}", f"localhost/ad-click/*:{built}")
+    names = [f"{name}:{tag}" for name in listed.split()]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "main.py").write_text(WATCHED)
+        image = f"localhost/ad-click/build_model:{built}"
+        Path(folder, "Dockerfile").write_text(
+            f"FROM {image}\n"
+            f"COPY --from={image} /app/build_model/main.py /app/build_model/work.py\n"
+            "COPY --chmod=644 main.py /app/build_model/main.py\n"
+        )
+        watched = f"localhost/ad-click/build_model:{tag}"
+        try:
+            for name in names:
+                docker("tag", name.replace(f":{tag}", f":{built}"), name)
+            docker("buildx", "build", "--quiet", "--load", "--tag", watched, folder)
+            yield
+        finally:
+            docker("image", "rm", "--force", *names)
+
+
+@contextmanager
 def two_engines(settings: dict[str, str]) -> Iterator[Cluster]:
     """Give a running cluster of two engines, and leave nothing of it."""
     if reason := why_not():
@@ -190,7 +216,8 @@ def two_engines(settings: dict[str, str]) -> Iterator[Cluster]:
             "CLUSTER_REDIS_PORT": redis,
             "CLUSTER_API_PORT": api,
             "CLUSTER_CERTIFICATES": str(folder / "control"),
-            **{name: settings[name] for name in ("IMAGE_TAG", "BASE_IMAGE", "POSTGRES_IMAGE")},
+            "IMAGE_TAG": f"{settings['IMAGE_TAG']}-cluster",
+            **{name: settings[name] for name in ("BASE_IMAGE", "POSTGRES_IMAGE")},
         }
         run(["scripts/env.sh"], environment)
         volume = folder / "volume"
@@ -199,7 +226,7 @@ def two_engines(settings: dict[str, str]) -> Iterator[Cluster]:
         )
         stack.callback(machine.scrap)
         machine.boot()
-        stack.enter_context(replaced_work(settings, "build_model", WATCHED))
+        stack.enter_context(own_images(settings["IMAGE_TAG"], environment["IMAGE_TAG"]))
 
         down = 'source scripts/settings.sh; source scripts/compose.sh; load_settings "$ENV_FILE";'
         down += "VOLUMES=1 scripts/down.sh"

@@ -11,6 +11,7 @@ into place, by ``confirm``.
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import errno
 import fcntl
@@ -109,11 +110,11 @@ class Lease:
     def make(self, path: Path) -> None:
         """Make a file with this lease's record."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        self.renewed = now()
         try:
             os.write(descriptor, self.record())
         finally:
             os.close(descriptor)  # which has other hosts see it
-        self.renewed = now()
 
     def lock_file(self) -> None:
         """Hold a lock on the lease, and say of which machine it is, if locks work here.
@@ -179,7 +180,7 @@ class Lease:
         die too, the others try once more when as much time has passed again.
         """
         number = max(1, int(unchanged / STALE_SECONDS))
-        claim = self.folder / f"{NAME}.{parse(content).get('token', '')}-{number}"
+        claim = self.folder / f"{NAME}.{binascii.crc32(content):08x}-{number}"
         try:
             os.close(os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         except FileExistsError:
@@ -244,10 +245,11 @@ class Lease:
                 if not self.machine:
                     self.lock_file()
                 self.beats += 1
+                written = now()  # others see it later, and so count from later
                 os.pwrite(descriptor, self.record(), 0)
             finally:
                 os.close(descriptor)
-            self.renewed = now()
+            self.renewed = written
 
     def lost(self, content: bytes = b"") -> LeaseLostError:
         """Return the error for a lease that another one has, or has had."""

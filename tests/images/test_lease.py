@@ -325,9 +325,9 @@ def test_processes_that_are_killed_are_followed_by_one_at_a_time_over_two_mounts
     """The others go on, at once on the host of the one that was killed, later on the other one."""
     work = tmp_path / "work"
     work.touch()
-    lasting = [start(two_mounts[n % 2], WORKER, work, 25, stale=1) for n in range(4)]
+    lasting = [start(two_mounts[n % 2], WORKER, work, 25, stale=2) for n in range(4)]
     for number in range(6):
-        victim = start(two_mounts[number % 2], stale=1)
+        victim = start(two_mounts[number % 2], stale=2)
         while (told := victim.says()).startswith("waiting for "):
             pass
         assert told == "taken"

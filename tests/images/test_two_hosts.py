@@ -80,7 +80,7 @@ class Host:
 
 @pytest.fixture
 def hosts(two_mounts, tmp_path, monkeypatch) -> tuple[Host, Host]:
-    monkeypatch.setenv("LEASE_STALE_SECONDS", "2")
+    monkeypatch.setenv("LEASE_STALE_SECONDS", "3")
     images = tmp_path / "app"
     (images / "toy").mkdir(parents=True)
     for name in ("stage.py", "lease.py", "reuse.py", "exit_codes.toml"):

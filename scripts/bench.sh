@@ -8,6 +8,8 @@
 #   orchestrators  the same containers by other orchestrators, beside the running stack
 #   waterfall      where the time of a run goes, on the running stack
 #   idle           what the running stack costs while nothing runs
+#   limits         the rates of the parts that a run passes, and several runs at once, on the running stack
+#   simulation     more runs and hosts by those rates; measures nothing
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -17,8 +19,8 @@ if [ "${1:-}" = --full ]; then
     full=true
     shift
 fi
-quick_cases=(pipeline waterfall idle quick_monitor data)
-full_cases=(pipeline waterfall idle monitor predictor data orchestrators)
+quick_cases=(pipeline waterfall idle limits quick_monitor data simulation)
+full_cases=(pipeline waterfall idle limits monitor predictor data orchestrators simulation)
 
 measure_pipeline() {
     need_stack
@@ -57,6 +59,15 @@ measure_waterfall() {
 measure_idle() {
     need_stack
     .venv/bin/python3 benchmarks/idle.py "$@"
+}
+
+measure_limits() {
+    need_stack
+    .venv/bin/python3 benchmarks/limits.py "$@"
+}
+
+measure_simulation() {
+    .venv/bin/python3 benchmarks/simulation.py "$@"
 }
 
 need_stack() {

@@ -2,7 +2,7 @@
 
 ``make bench ARGS="limits"`` runs this on the stack that is up, and writes results.json and the
 tables of README.md; it takes some four minutes. Runs at once are asked for together. What a
-service needs for a task is CPU time, which a busy machine lengthens less than it does the clock's.
+service needs for a task is CPU time, which a busy machine lengthens less than the clock's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 import urllib.parse
@@ -22,12 +23,13 @@ from typing import Any
 from docker import APIClient
 from docker.types import LogConfig
 
+from data_ways import TELL_TIMES, children_seconds
 from history import write_history
 from idle import read_counters
 from limits_tables import tables
 from measure import DAG, ROOT, STAGES, Airflow, docker, seconds_of, stage_command
 from processes import TICKS, machine_seconds
-from results import origin, save, spread
+from results import FOLDER, origin, save, spread
 from spans import seconds_of as moment_of
 
 TASKS = len(STAGES) + 1  # and a mail
@@ -37,6 +39,7 @@ KEPT_RUNS = (50, 500, 2000)
 IMAGE = "start_pipeline"
 TABLES = "SELECT relname, pg_total_relation_size(relid) FROM pg_stat_user_tables"
 RUNS_OF_DAG = f"/api/v2/dags/{DAG}/dagRuns"
+PARTS = ("runs", "stages", "engine", "retention")
 STEPS = ("create", "start", "wait", "remove")
 
 
@@ -44,14 +47,21 @@ def measure_engine(client: APIClient, repeats: int) -> dict[str, Any]:
     """Return how many containers a second the engine starts and removes, by how many at once."""
     found: dict[str, Any] = {}
     for at_once in AT_ONCE:
-        rates, steps = [], []
+        rates, steps, cpu = [], [], []
         for _ in range(repeats):
-            begun = time.monotonic()
+            others = idle_cpus(2)
+            begun, used = time.monotonic(), machine_seconds()
             with ThreadPoolExecutor(at_once) as threads:
                 steps += list(threads.map(lambda _: run_container(client), range(CONTAINERS)))
-            rates.append(CONTAINERS / (time.monotonic() - begun))
+            passed = time.monotonic() - begun
+            rates.append(CONTAINERS / passed)
+            cpu.append((machine_seconds() - used - passed * others) / CONTAINERS)
         each = {name: statistics.median(step[name] for step in steps) for name in STEPS}
-        found[str(at_once)] = {"a_second": spread(rates), "seconds": each}
+        found[str(at_once)] = {
+            "a_second": spread(rates),
+            "seconds": each,
+            "cpu_seconds": spread([max(0.0, seconds) for seconds in cpu]),
+        }
         print(f"engine, {at_once} at once: {statistics.median(rates):.2f} containers a second")
     return found
 
@@ -92,12 +102,10 @@ def measure_runs(client: APIClient, airflow: Airflow, repeats: int) -> dict[str,
         took = [ask_for_runs(client, airflow, at_once, idle) for _ in range(repeats)]
         found[str(at_once)] = {
             "seconds": spread([each for one in took for each in one["seconds"]]),
-            "last_seconds": spread([one["last_seconds"] for one in took]),
-            "busy_cpus": spread([one["cpu_seconds"] / one["last_seconds"] for one in took]),
-            "cpu_seconds_a_run": spread([one["cpu_seconds"] / at_once for one in took]),
+            "last_seconds": spread([max(one["seconds"]) for one in took]),
             "parts_a_task": {
                 part: statistics.median(one["parts"][part] / at_once / TASKS for one in took)
-                for part in took[0]["parts"]
+                for part in idle
             },
         }
         last = found[str(at_once)]["last_seconds"]["median"]
@@ -108,13 +116,12 @@ def measure_runs(client: APIClient, airflow: Airflow, repeats: int) -> dict[str,
 def ask_for_runs(
     client: APIClient, airflow: Airflow, count: int, idle: dict[str, float]
 ) -> dict[str, Any]:
-    """Run the pipeline ``count`` times at once; return the seconds of each and the CPU of all.
+    """Run the pipeline ``count`` times at once; return the seconds of each, and the parts' CPU.
 
-    A run's seconds count from when the first of them was asked for. What the machine and the parts
-    use anyway, those by ``idle``, is left out.
+    A run's seconds count from when the first of them was asked for. What the parts use anyway, by
+    ``idle`` CPUs, is left out.
     """
-    others = idle_cpus()
-    before, machine, begun = read_parts(client), machine_seconds(), time.monotonic()
+    before, begun = read_parts(client), time.monotonic()
     body: dict[str, Any] = {"logical_date": None, "conf": {"force": True}}
     ids = [airflow.call("POST", RUNS_OF_DAG, body)["dag_run_id"] for _ in range(count)]
     ended: dict[str, Any] = {}
@@ -126,17 +133,28 @@ def ask_for_runs(
             if state["state"] in ("success", "failed"):
                 seconds_of(state)  # one that failed ends the measurement
                 ended[run] = state
-    passed, spent, after = time.monotonic() - begun, machine_seconds() - machine, read_parts(client)
+    passed, after = time.monotonic() - begun, read_parts(client)
     asked = min(moment_of(run["queued_at"]) for run in ended.values())
-    seconds = [moment_of(run["end_date"]) - asked for run in ended.values()]
+    used = {part: after[part] - before[part] - passed * idle[part] for part in after}
     return {
-        "seconds": seconds,
-        "last_seconds": max(seconds),
-        "cpu_seconds": max(0.0, spent - passed * others),
-        "parts": {
-            part: max(0.0, after[part] - before[part] - passed * idle[part]) for part in after
-        },
+        "seconds": [moment_of(run["end_date"]) - asked for run in ended.values()],
+        "parts": {part: max(0.0, seconds) for part, seconds in used.items()},
     }
+
+
+def measure_stages(repeats: int) -> dict[str, float]:
+    """Return the CPU seconds of each stage's process, run one after the other without Airflow."""
+    found: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for _ in range(repeats):
+        run_id = f"bench-{time.time_ns()}"
+        for stage in STAGES:
+            command = stage_command(stage, run_id)
+            place = command.index(f"localhost/ad-click/{stage}:{os.environ['IMAGE_TAG']}")
+            told = (*("-c", TELL_TIMES, "sh"), *("python3", "/app/stage.py", stage))
+            command[place : place + 1] = ["--entrypoint=sh", command[place], *told]
+            done = subprocess.run(["docker", *command], capture_output=True, text=True, check=True)
+            found[stage].append(children_seconds(done.stderr))
+    return {stage: statistics.median(seconds) for stage, seconds in found.items()}
 
 
 def idle_cpus(seconds: float = 5) -> float:
@@ -232,24 +250,37 @@ def give_to_stages(runs: Path, run: Path) -> None:
             os.chown(path, int(os.environ["PIPELINE_UID"]), int(os.environ["PIPELINE_GID"]))
 
 
+def measure(client: APIClient, parts: list[str], repeats: int) -> dict[str, Any]:
+    """Return the results of some of PARTS."""
+    found: dict[str, Any] = {"idle_cpus": idle_cpus()}
+    if "runs" in parts:
+        airflow = Airflow()
+        airflow.run_seconds()  # what only the first run needs, such as bytecode, is there then
+        before = database_bytes()
+        found["runs_at_once"] = measure_runs(client, airflow, repeats)
+        found["left_by_a_run"] = measure_leftovers(repeats * sum(AT_ONCE), before)
+    if "stages" in parts:
+        found["stage_cpu_seconds"] = measure_stages(3)
+    if "engine" in parts:
+        found["engine"] = measure_engine(client, 3)
+    if "retention" in parts:
+        found["end_pipeline_seconds"] = measure_retention(3)
+    return found
+
+
 def main() -> None:
     """Measure and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=1, help="of the runs; the others thrice")
+    parser.add_argument(
+        "--only", default=",".join(PARTS), help="some of these; the figures of others stay"
+    )
     parser.add_argument("--dry", action="store_true", help="print the tables and write nothing")
     arguments = parser.parse_args()
-    client, airflow = APIClient(version="auto"), Airflow()
-    airflow.run_seconds()  # what only the first run needs, such as bytecode, is there then
-    before = database_bytes()
-    results = {
-        **origin(),
-        "repeats": arguments.repeats,
-        "idle_cpus": idle_cpus(),
-        "runs_at_once": measure_runs(client, airflow, arguments.repeats),
-        "left_by_a_run": measure_leftovers(arguments.repeats * sum(AT_ONCE), before),
-        "engine": measure_engine(client, 3),
-        "end_pipeline_seconds": measure_retention(3),
-    }
+    kept = json.loads((FOLDER / "results.json").read_text()).get("limits", {})
+    client = APIClient(version="auto")
+    measured = measure(client, arguments.only.split(","), arguments.repeats)
+    results = kept | origin() | {"repeats": arguments.repeats} | measured
     if not arguments.dry:
         save("limits", results, tables(results))
     print(tables(results))

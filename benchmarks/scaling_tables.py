@@ -17,6 +17,7 @@ README = "../benchmarks/README.md"
 MANY_ROWS = (10**9, 10**11)
 # A site is large enough while 99 of 100 runs take no longer than so many times a run alone.
 PATIENCE = 3
+CONTROL = ("scheduler", "API server", "database")
 Rows = list[list[str]]
 
 
@@ -36,7 +37,7 @@ def limits_table() -> tuple[list[str], Rows]:
 def control_rows(results: dict[str, Any]) -> Rows:
     """Return the rows of what each task passes on the control host."""
     runs = results["limits"]["runs_at_once"]
-    parts = runs[max(runs, key=int)]["parts_a_task"]
+    parts = runs[min(runs, key=int)]["parts_a_task"]
     tasks = len(results["simulation"]["rates"]["work"])
     rows = []
     for name, label, cores in (
@@ -53,7 +54,17 @@ def control_rows(results: dict[str, Any]) -> Rows:
                 f"day* on {cores}: 86,400 s / ({tasks} tasks x CPU time)",
             ]
         )
+    needed, cpus = sum(parts[row] for row in CONTROL), results["limits"]["machine"]["cpus"]
     left = results["limits"]["left_by_a_run"]["database_bytes"]
+    rows.append(
+        [
+            f"control host, {cpus} CPUs",
+            f"{1000 * needed:.0f} ms of CPU a task for these three",
+            link("limits"),
+            f"*{cpus / needed:.0f} tasks a second, {count(DAY * cpus / tasks / needed)} runs a "
+            f"day*: the same by {cpus} CPUs",
+        ]
+    )
     return [
         *rows,
         [

@@ -9,7 +9,6 @@ bytes, on any machine.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import statistics
@@ -18,10 +17,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+from limits_tables import container_cpu
 from results import FOLDER, save
 from simulation_charts import draw_charts
 from simulation_model import DAY, HOUR, Simulation, Site, daily_arrivals, drawn, percentile
-from simulation_tables import AS_IT_IS, tables
+from simulation_tables import AS_IT_IS, WIDER, tables
 
 RUNS_A_DAY = (1_000, 3_000, 10_000, 30_000, 100_000)
 HOSTS = (1, 3, 10, 30, 100, 1000)
@@ -41,11 +41,16 @@ ACTIVE_RUNS = (16, 64)
 # What a task passes outside of its slot, and what it does in one, as waterfall.jsonl names them.
 OUTSIDE = ("schedule", "queue")
 CONTROL = ("scheduler", "API server", "database")
-# How many there are of each part: as docker-compose.yaml has them, and where those limit. Several
-# count as one that is so many times as quick.
-WIDER = "two schedulers, four API workers"
-WIDTHS: dict[str, dict[str, int]] = {AS_IT_IS: {}, WIDER: {"scheduler": 2, "API server": 4}}
-WIDER_RUNS, WIDER_HOSTS = (10_000, 30_000, 100_000), (3, 10, 30)
+# The control host as docker-compose.yaml has it, and a wider one: of the scheduler and the API
+# server's workers each is busy with one task at a time, the database and all together have its
+# CPUs. Several count as one that is so many times as quick.
+CONTROLS: dict[str, dict[str, int]] = {
+    AS_IT_IS: {"scheduler": 1, "API server": 1, "CPUs": 2},
+    WIDER: {"scheduler": 2, "API server": 4, "CPUs": 8},
+}
+# Where fewer of all tasks than that meet another one's, more hosts make no difference.
+ALONE_SHARE = 0.001
+FULL = 0.9
 
 
 def rates_of(results: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -58,9 +63,14 @@ def rates_of(results: dict[str, Any], records: list[dict[str, Any]]) -> dict[str
     work = {t: statistics.median(each["work"] for each in s) for t, s in spans.items()}
     latency = statistics.median(each["latency"] for s in spans.values() for each in s)
     alone = limits["runs_at_once"]["1"]
-    crowd = limits["runs_at_once"][max(limits["runs_at_once"], key=int)]
-    control = {part: crowd["parts_a_task"][part] for part in CONTROL}
-    cpu = alone["cpu_seconds_a_run"]["median"]
+    control = {part: alone["parts_a_task"][part] for part in CONTROL}
+    stages = limits["stage_cpu_seconds"]
+    cpu = {
+        "stages": sum(stages.values()),
+        "engine": len(stages) * container_cpu(limits["engine"]),
+        "tasks": len(work) * sum(v for k, v in alone["parts_a_task"].items() if k not in CONTROL),
+        "control": len(work) * sum(control.values()),
+    }
     scale = (alone["last_seconds"]["median"] - len(work) * latency) / sum(work.values())
     return {
         "work": {task: seconds * scale for task, seconds in work.items()},
@@ -68,7 +78,6 @@ def rates_of(results: dict[str, Any], records: list[dict[str, Any]]) -> dict[str
         "spread": spread_of(pipeline["measured"]["stages"]),
         "control": control,
         "cpu_seconds_of_run": cpu,
-        "cpu_seconds_of_control": len(work) * sum(control.values()),
         "cpus": results["limits"]["machine"]["cpus"],
     }
 
@@ -94,22 +103,28 @@ def spread_of(stages: dict[str, list[float]]) -> float:
     return statistics.median(found)
 
 
-def site_of(rates: dict[str, Any], hosts: int, **changes: float) -> Site:
+def site_of(rates: dict[str, Any], hosts: int, control: str = AS_IT_IS, **changes: float) -> Site:
     """Return a site of so many hosts like the one that was measured.
 
     A host alone has the services on it, too; several are beside a control host.
     """
-    cpu = rates["cpu_seconds_of_run"]
-    cpu -= rates["cpu_seconds_of_control"] if hosts > 1 else 0.0
+    width, needed = CONTROLS[control], rates["control"]
+    servers = {name: needed[name] / width[name] for name in ("scheduler", "API server")}
+    servers["database"] = needed["database"] / width["CPUs"]
+    if hosts > 1:
+        servers["control host's CPUs"] = sum(needed.values()) / width["CPUs"]
+    cpu = dict(rates["cpu_seconds_of_run"])
+    if hosts > 1:
+        del cpu["control"]
     values: dict[str, Any] = {
         **SETTINGS,
         **{name: value for name, value in ASSUMED.items() if name != "swing"},
         "hosts": hosts,
         "cpus": rates["cpus"],
-        "cpus_of_task": cpu / sum(rates["work"].values()),
+        "cpus_of_task": sum(cpu.values()) / sum(rates["work"].values()),
         "active_runs": max(ACTIVE_RUNS[0], min(ACTIVE_RUNS[1], hosts * SETTINGS["slots"])),
         "latency": rates["latency"],
-        "servers": rates["control"],
+        "servers": servers,
         **changes,
     }
     return Site(**values)
@@ -123,10 +138,7 @@ def simulate_day(
     A site that more is asked of in a day than it can do in one is not simulated: what it lacks
     grows for as long as that lasts, and follows from the rates alone.
     """
-    widths = WIDTHS[control]
-    site = site_of(rates, hosts)
-    servers = {name: each / widths.get(name, 1) for name, each in site.servers.items()}
-    site = dataclasses.replace(site, servers=servers)
+    site = site_of(rates, hosts, control=control)
     tasks = len(rates["work"])
     mean = {name: runs * tasks * seconds / DAY for name, seconds in site.servers.items()} | {
         "hosts' CPUs": runs
@@ -158,8 +170,38 @@ def simulate_day(
         "wait_p50": percentile(tally.waits, 0.5),
         "wait_p99": percentile(tally.waits, 0.99),
         "use": use,
-        "bottleneck": max(use, key=lambda name: use[name]),
+        "bottleneck": bottleneck_of(use),
+        "crowded_share": tally.crowded / sum(tally.tasks.values()),
     }
+
+
+def bottleneck_of(use: dict[str, float]) -> str:
+    """Return what is used most; slots that are full as CPUs are slow are not it."""
+    causes = [name for name in use if name != "slots" or use["hosts' CPUs"] < FULL]
+    return max(causes, key=lambda name: use[name])
+
+
+def simulate_sites(rates: dict[str, Any], runs: int, control: str) -> list[dict[str, Any]]:
+    """Return a day for each number of hosts.
+
+    More hosts than those on which no task meets another one are not simulated again: ``like`` says
+    which ones their day is like.
+    """
+    found: list[dict[str, Any]] = []
+    for hosts in HOSTS:
+        if hosts == 1 and control != AS_IT_IS:
+            continue  # the services are on the one host, however wide it is
+        last = found[-1] if found else {}
+        if last.get("crowded_share", 1.0) < ALONE_SHARE:
+            like = last.get("like", last["hosts"])
+            smaller = {"hosts' CPUs", "slots"}
+            factor = last["hosts"] / hosts
+            use = {k: v * factor if k in smaller else v for k, v in last["use"].items()}
+            day = last | {"hosts": hosts, "use": use, "like": like}
+            found.append(day | {"bottleneck": bottleneck_of(use)})
+        else:
+            found.append(simulate_day(rates, runs, hosts, control))
+    return found
 
 
 def simulate_at_once(rates: dict[str, Any], count: int) -> list[float]:
@@ -198,11 +240,10 @@ def rounded(value: Any) -> Any:
 def simulate_all(results: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the validation and a day for each number of runs and hosts."""
     rates = rates_of(results, records)
-    cells = [(runs, hosts, AS_IT_IS) for runs in RUNS_A_DAY for hosts in HOSTS]
-    cells += [(runs, hosts, WIDER) for runs in WIDER_RUNS for hosts in WIDER_HOSTS]
+    cases = [(runs, control) for control in CONTROLS for runs in RUNS_A_DAY]
     with ProcessPoolExecutor() as pool:  # the largest first
-        days = [pool.submit(simulate_day, rates, *cell) for cell in reversed(cells)]
-        found = [day.result() for day in reversed(days)]
+        sites = [pool.submit(simulate_sites, rates, *case) for case in reversed(cases)]
+        found = [day for site in reversed(sites) for day in site.result()]
     limits = results["limits"]
     simulated: dict[str, Any] = rounded(
         {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from results import FOLDER
-from simulation_tables import AS_IT_IS
+from simulation_tables import AS_IT_IS, WIDER
 
 STYLE: Any = {
     "svg.hashsalt": "simulation",
@@ -20,31 +20,34 @@ STYLE: Any = {
 }
 # A part that is used less limits nothing.
 IDLE_SHARE = 0.5
+UNUSED = "#f0f0f0"
 COLOURS = {
     "hosts' CPUs": "#fd8d3c",
     "slots": "#fdd0a2",
     "scheduler": "#6baed6",
     "API server": "#9e9ac8",
     "database": "#74c476",
+    "control host's CPUs": "#de9ed6",
 }
-SIZE = (5.6, 4.2)  # inches: readable at the width of a phone
+SIZES = (5.6, 4.4), (5.6, 6.2), (5.6, 3.8)  # inches: readable at the width of a phone
 
 
 def draw_charts(results: dict[str, Any]) -> dict[str, str]:
     """Write the pictures; return their descriptions by path beside README.md."""
-    pictures = {
-        "pictures/simulation-p99.svg": ("How long runs take, by runs a day and hosts", draw_p99),
-        "pictures/simulation-map.svg": ("What limits, by runs a day and hosts", draw_map),
-        "pictures/simulation-validation.svg": ("Simulated beside measured", draw_validation),
+    texts = {
+        "pictures/simulation-p99.svg": "How long runs take, by runs a day and hosts",
+        "pictures/simulation-map.svg": "What limits, by runs a day and hosts",
+        "pictures/simulation-validation.svg": "Simulated beside measured",
     }
     with mpl.rc_context(STYLE):
-        for path, (_, draw) in pictures.items():
-            figure = Figure(figsize=SIZE, layout="constrained", facecolor="white")
-            draw(figure.subplots(), results)
-            target = FOLDER / path
-            target.parent.mkdir(exist_ok=True)
-            figure.savefig(target, metadata={"Date": None})
-    return {path: text for path, (text, _) in pictures.items()}
+        figures = [Figure(size, layout="constrained", facecolor="white") for size in SIZES]
+        draw_p99(figures[0].subplots(), results)
+        draw_map(figures[1], results)
+        draw_validation(figures[2].subplots(), results)
+        for path, figure in zip(texts, figures, strict=True):
+            (FOLDER / path).parent.mkdir(exist_ok=True)
+            figure.savefig(FOLDER / path, metadata={"Date": None})
+    return texts
 
 
 def short(number: float) -> str:
@@ -52,73 +55,98 @@ def short(number: float) -> str:
     return f"{number / 1000:g}k" if number >= 1000 else f"{number:g}"
 
 
+def lines_of(days: list[dict[str, Any]]) -> dict[tuple[int, ...], list[dict[str, Any]]]:
+    """Return the days by the numbers of hosts that they are alike for, within a twentieth."""
+    lines: dict[tuple[int, ...], list[dict[str, Any]]] = {}
+    for hosts in sorted({day["hosts"] for day in days}):
+        line = [day for day in days if day["hosts"] == hosts and "falls_behind" not in day]
+        for alike, other in lines.items():
+            pairs = zip(line, other, strict=False)
+            near = all(abs(a["seconds_p99"] / b["seconds_p99"] - 1) < 0.05 for a, b in pairs)
+            if near and len(line) == len(other):
+                lines[(*alike, hosts)] = lines.pop(alike)
+                break
+        else:
+            lines[(hosts,)] = line
+    return {hosts: line for hosts, line in lines.items() if line}
+
+
 def draw_p99(ax: Axes, results: dict[str, Any]) -> None:
-    """Draw a line for each number of hosts; it ends where they fall behind."""
-    days = [day for day in results["days"] if day["control"] == AS_IT_IS]
-    runs = sorted({day["runs"] for day in days})
-    hosts = sorted({day["hosts"] for day in days})
-    colours = mpl.colormaps["viridis"]
-    drawn: set[tuple[float, ...]] = set()
-    for number, count in enumerate(hosts):
-        done = [d for d in days if d["hosts"] == count and "falls_behind" not in d]
-        if not done:
-            continue
-        line = [d["runs"] for d in done], [d["seconds_p99"] for d in done]
-        key = tuple(round(value, 1) for value in line[1])
-        style = ":" if key in drawn else "-"
-        drawn.add(key)
-        colour = colours(number / len(hosts))
-        label = f"{count:,} host{'s' if count > 1 else ''}"
-        ax.plot(*line, style, marker="o", color=colour, label=label)
-        if len(done) < len(runs):
-            ax.annotate(
-                "",
-                xy=(1.35 * line[0][-1], 2.2 * line[1][-1]),
-                xytext=(line[0][-1], line[1][-1]),
-                arrowprops={"arrowstyle": "->", "color": colour, "linestyle": "--"},
-            )
+    """Draw a line for each number of hosts; an arrow leads to where they fall behind."""
+    runs = sorted({day["runs"] for day in results["days"]})
+    number = 0
+    for control, style in ((AS_IT_IS, "-"), (WIDER, "--")):
+        days = [day for day in results["days"] if day["control"] == control]
+        for hosts, line in lines_of(days).items():
+            many = f"{hosts[0]:,} to {hosts[-1]:,}" if hosts[1:] else f"{hosts[0]:,}"
+            label = f"{many} host{'s' if hosts != (1,) else ''}"
+            x, y = [day["runs"] for day in line], [day["seconds_p99"] for day in line]
+            colour = f"C{number}"
+            number += 1
+            ax.plot(x, y, style, marker="o", color=colour, label=label)
+            if x[-1] < runs[-1]:
+                arrow = {"arrowstyle": "->", "color": colour, "linestyle": ":"}
+                ax.annotate("", (1.5 * x[-1], 2.5 * y[-1]), (x[-1], y[-1]), arrowprops=arrow)
     ax.set(xscale="log", yscale="log", xlabel="runs a day")
     ax.set_ylabel("99 of 100 runs end within, s")
     ax.set_xticks(runs, [short(each) for each in runs])
+    ax.set_ylim(10, 4 * max(day.get("seconds_p99", 0) for day in results["days"]))
     ax.minorticks_off()
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.grid(axis="y", color="#eeeeee")
-    ax.legend(fontsize=9, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    title = "solid: control host as it is; dashed: a wider one"
+    ax.legend(
+        fontsize=9,
+        frameon=False,
+        ncols=2,
+        loc="lower center",
+        bbox_to_anchor=(0.45, 1),
+        title=title,
+        title_fontsize=9,
+    )
 
 
-def draw_map(ax: Axes, results: dict[str, Any]) -> None:
+def draw_map(figure: Figure, results: dict[str, Any]) -> None:
     """Draw a field for each number of runs and of hosts, in the colour of what is used most."""
-    days = [day for day in results["days"] if day["control"] == AS_IT_IS]
-    runs = sorted({day["runs"] for day in days})
+    controls = (AS_IT_IS, WIDER)
+    days = {name: [d for d in results["days"] if d["control"] == name] for name in controls}
+    heights = [len({day["hosts"] for day in days[name]}) for name in controls]
+    runs = sorted({day["runs"] for day in results["days"]})
+    panels = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    for ax, name in zip(panels, controls, strict=True):
+        draw_fields(ax, days[name], runs)
+        ax.set_title(f"control host: {name}", fontsize=10, loc="left")
+    panels[1].set_xlabel("runs a day")
+    used = [name for name in COLOURS if name in {day["bottleneck"] for day in results["days"]}]
+    marks = {name: COLOURS[name] for name in used} | {"nothing above 50 %": UNUSED}
+    figure.legend(
+        [Rectangle((0, 0), 1, 1, color=colour) for colour in marks.values()],
+        list(marks),
+        fontsize=9,
+        frameon=False,
+        ncols=2,
+        loc="outside upper center",
+        title="used most in the busiest hour",
+        title_fontsize=9,
+    )
+
+
+def draw_fields(ax: Axes, days: list[dict[str, Any]], runs: list[int]) -> None:
+    """Draw the fields of one control host."""
     hosts = sorted({day["hosts"] for day in days})
     for day in days:
         x, y = runs.index(day["runs"]), hosts.index(day["hosts"])
         behind = "falls_behind" in day
         share = (day["mean_use"] if behind else day["use"])[day["bottleneck"]]
-        colour = COLOURS[day["bottleneck"]] if share >= IDLE_SHARE else "#f0f0f0"
-        ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=colour, ec="white", lw=2))
+        colour = COLOURS[day["bottleneck"]] if share >= IDLE_SHARE else UNUSED
+        ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=colour, ec="white", lw=2))
         text = "falls\nbehind" if behind else f"{100 * share:.0f} %"
-        ax.text(x, y, text, ha="center", va="center", fontsize=9 if behind else 11)
+        ax.text(x, y, text, ha="center", va="center", fontsize=8 if behind else 10)
     ax.set(xlim=(-0.5, len(runs) - 0.5), ylim=(-0.5, len(hosts) - 0.5))
     ax.set_xticks(range(len(runs)), [short(each) for each in runs])
     ax.set_yticks(range(len(hosts)), [f"{each:,}" for each in hosts])
-    ax.set(xlabel="runs a day", ylabel="hosts")
+    ax.set_ylabel("hosts")
     ax.tick_params(length=0)
-    used = {day["bottleneck"] for day in days}
-    marks = [Rectangle((0, 0), 1, 1, color=COLOURS[name]) for name in COLOURS if name in used]
-    labels = [name for name in COLOURS if name in used]
-    marks.append(Rectangle((0, 0), 1, 1, color="#f0f0f0"))
-    ax.legend(
-        marks,
-        [*labels, "nothing above 50 %"],
-        fontsize=9,
-        frameon=False,
-        ncols=2,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1),
-        title="used most in the busiest hour",
-        title_fontsize=9,
-    )
 
 
 def draw_validation(ax: Axes, results: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -21,6 +22,7 @@ import simpy
 
 DAY = 86400.0
 HOUR = 3600.0
+MANY = 100  # tasks on a host, from which on its CPUs are simply all busy
 Steps = Generator[simpy.Event, Any, None]
 # Of each run: when it is asked for, and the seconds that each of its tasks takes alone on a host.
 Arrivals = Iterable[tuple[float, list[float]]]
@@ -33,7 +35,7 @@ class Site:
     hosts: int
     slots: float = math.inf  # tasks at a time, a host
     cpus: float = math.inf  # of a host
-    cpus_of_task: float = 1.0  # that a task keeps busy while it works
+    cpus_of_task: float = 1.0  # that a task alone keeps busy, in the mean of its time
     active_runs: float = math.inf
     latency: float = 0.0  # between two tasks where nothing else is to do
     servers: dict[str, float] = field(default_factory=dict)  # of the control host, for a task
@@ -52,17 +54,39 @@ class Tally:
     durations: list[float] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     retries: int = 0
+    crowded: int = 0  # how often a task waited for a slot, or began to work slowed down
     run_seconds: float = 0.0  # integral of the runs that are open
     tasks: dict[int, int] = field(default_factory=dict)
     busy_cpu_seconds: dict[int, float] = field(default_factory=dict)
     busy_slot_seconds: dict[int, float] = field(default_factory=dict)
 
 
+@cache
+def speed(tasks: int, cpus: float, share: float) -> float:
+    """Return how quick each of some tasks on one host is, 1 where it never waits for a CPU.
+
+    A task wants a CPU for ``share`` of its time, in turns with other things such as the disk, the
+    engine or another service. That is the model of machines and repairmen (Palm, 1947): of
+    ``tasks`` machines n are broken with a probability that grows by (tasks - n + 1) (share / (1 -
+    share)) / min(n, cpus) from one n to the next. One that wants more than one CPU is slowed down
+    by all that there is to do.
+    """
+    if share >= 1 or cpus < 1 or tasks > MANY:
+        return min(1.0, cpus / (tasks * share))
+    logarithms = [0.0]  # of the weights, which may be larger than a float holds
+    for number in range(1, tasks + 1):
+        grown = (tasks - number + 1) * share / (1 - share) / min(number, cpus)
+        logarithms.append(logarithms[-1] + math.log(grown))
+    weights = [math.exp(each - max(logarithms)) for each in logarithms]
+    served = sum(weight * min(n, cpus) for n, weight in enumerate(weights)) / sum(weights)
+    return served / share / tasks
+
+
 class Pool:
     """The slots and CPUs of all hosts: tasks wait in their order, and work as CPUs allow.
 
-    While the tasks ask for more CPUs than there are, all are slowed down alike. ``clock`` is what
-    one of them has worked so far: a task ends when it has moved by the task's work.
+    Where they wait for each other's CPUs, all are slowed down alike. ``clock`` is what one of them
+    has worked so far: a task ends when it has moved by the task's work.
     """
 
     def __init__(self, env: simpy.Environment, site: Site, tally: Tally) -> None:
@@ -74,6 +98,7 @@ class Pool:
         self.waiting: deque[tuple[float, float, simpy.Event]] = deque()
         self.number = 0
         self.alarm: simpy.Event | None = None
+        self.due = 0.0
 
     def work(self, seconds: float) -> simpy.Event:
         """Return the event of a task's end; its value tells the wait, and whether a host failed."""
@@ -86,8 +111,12 @@ class Pool:
     @property
     def rate(self) -> float:
         """The speed of each task, 1 where there are CPUs enough."""
-        wanted = len(self.working) * self.site.cpus_of_task
-        return min(1.0, self.site.cpus * self.hosts / wanted) if wanted else 1.0
+        if self.site.cpus == math.inf or not (self.working and self.hosts):
+            return 1.0
+        on_a_host = len(self.working) / self.hosts
+        fewer, cpus, share = math.floor(on_a_host), self.site.cpus, self.site.cpus_of_task
+        slower = speed(fewer + 1, cpus, share)
+        return slower + (fewer + 1 - on_a_host) * (speed(max(1, fewer), cpus, share) - slower)
 
     def advance(self) -> None:
         """Bring the clock to now."""
@@ -106,19 +135,24 @@ class Pool:
         """Give free slots to who waits, and set the alarm for the next end."""
         while self.waiting and len(self.working) < self.site.slots * self.hosts:
             since, seconds, done = self.waiting.popleft()
+            self.tally.crowded += self.env.now > since
             self.number += 1
             entry = (self.clock + seconds, self.number, done, self.env.now - since)
             heapq.heappush(self.working, entry)
         if self.working and (rate := self.rate):
-            left = max(0.0, self.working[0][0] - self.clock)
-            self.alarm = alarm = self.env.timeout(left / rate)
-            assert alarm.callbacks is not None
-            alarm.callbacks.append(self.ring)
+            self.tally.crowded += rate < 1
+            left = max(0.0, self.working[0][0] - self.clock) / rate
+            due = self.env.now + left
+            if self.alarm is None or abs(due - self.due) > 1e-9:
+                self.alarm, self.due = self.env.timeout(left), due
+                assert self.alarm.callbacks is not None
+                self.alarm.callbacks.append(self.ring)
 
     def ring(self, alarm: simpy.Event) -> None:
         """End the task that is due; an alarm that a later one has replaced is none."""
         if alarm is not self.alarm:
             return
+        self.alarm = None
         self.advance()
         end, _, done, waited = heapq.heappop(self.working)
         self.clock = max(self.clock, end)

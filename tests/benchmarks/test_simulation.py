@@ -22,6 +22,7 @@ from simulation_model import (
     daily_arrivals,
     drawn,
     percentile,
+    speed,
 )
 from simulation_tables import tables
 
@@ -83,6 +84,22 @@ def test_shared_cpus_give_the_durations_of_processor_sharing():
     tally = Simulation(Site(1, cpus=1.0)).simulate(exponential(0.35, 2.0, 60_000))
     assert mean(tally.durations) == pytest.approx(2.0 / (1 - 0.7), rel=0.1)
     assert max(tally.waits) == 0
+
+
+def test_tasks_that_seldom_want_a_cpu_share_it_as_machines_share_a_repairman():
+    # Two machines, one repairman, each broken for as long as it works: Palm's model by hand.
+    # Weights 1, 2, 2: one is at work on a CPU for 4 / 5 of the time, where each alone wants 1 / 2.
+    assert speed(2, 1, 0.5) == pytest.approx(0.8)
+    assert speed(1, 1, 0.5) == pytest.approx(1.0)
+    assert speed(2, 2, 0.5) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.74, 0.999, 1.0, 1.7])
+def test_more_tasks_on_a_host_are_slower_and_never_use_more_cpus_than_there_are(share):
+    speeds = [speed(tasks, 2, share) for tasks in range(1, 130)]
+    assert all(more <= fewer + 1e-9 for fewer, more in pairwise(speeds))
+    assert all(tasks * each * share <= 2 + 1e-9 for tasks, each in enumerate(speeds, 1))
+    assert 4 * speed(4, 2, share) >= 2 * speed(2, 2, share)
 
 
 def test_waits_at_a_server_of_constant_time_are_those_of_pollaczek_and_khinchine():

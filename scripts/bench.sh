@@ -8,8 +8,9 @@
 #   orchestrators  the same containers by other orchestrators, beside the running stack
 #   waterfall      where the time of a run goes, on the running stack
 #   idle           what the running stack costs while nothing runs
-#   limits         the rates of the parts that a run passes, and several runs at once, on the running stack
-#   simulation     more runs and hosts by those rates; measures nothing
+#   limits         the rates of the parts that a run passes, and several runs at once, on the running stack; then
+#                  the simulation
+#   simulation     more runs and hosts by those rates; measures nothing; writes docs/scaling.md, too
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -19,8 +20,8 @@ if [ "${1:-}" = --full ]; then
     full=true
     shift
 fi
-quick_cases=(pipeline waterfall idle limits quick_monitor data simulation)
-full_cases=(pipeline waterfall idle limits monitor predictor data orchestrators simulation)
+quick_cases=(pipeline waterfall idle limits quick_monitor data)
+full_cases=(pipeline waterfall idle limits monitor predictor data orchestrators)
 
 measure_pipeline() {
     need_stack
@@ -64,10 +65,12 @@ measure_idle() {
 measure_limits() {
     need_stack
     .venv/bin/python3 benchmarks/limits.py "$@"
+    case " $* " in *" --dry "*) ;; *) measure_simulation ;; esac
 }
 
 measure_simulation() {
     .venv/bin/python3 benchmarks/simulation.py "$@"
+    .venv/bin/python3 scripts/generate_tables.py
 }
 
 need_stack() {

@@ -9,6 +9,9 @@
 #   waterfall      where the time of a run goes, on the running stack
 #   cluster        tasks of a cluster with one engine and with two, in a stack of its own; needs root
 #   idle           what the running stack costs while nothing runs
+#   limits         the rates of the parts that a run passes, and several runs at once, on the running stack; then
+#                  the simulation
+#   simulation     more runs and hosts by those rates; measures nothing; writes docs/scaling.md, too
 set -euo pipefail
 cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/settings.sh
@@ -18,8 +21,8 @@ if [ "${1:-}" = --full ]; then
     full=true
     shift
 fi
-quick_cases=(pipeline waterfall idle quick_monitor data)
-full_cases=(pipeline waterfall idle monitor predictor data orchestrators)
+quick_cases=(pipeline waterfall idle limits quick_monitor data)
+full_cases=(pipeline waterfall idle limits monitor predictor data orchestrators)
 
 measure_pipeline() {
     need_stack
@@ -63,6 +66,17 @@ measure_idle() {
 measure_cluster() {
     need_image airflow
     .venv/bin/python3 benchmarks/cluster.py "$@"
+}
+
+measure_limits() {
+    need_stack
+    .venv/bin/python3 benchmarks/limits.py "$@"
+    case " $* " in *" --dry "*) ;; *) measure_simulation ;; esac
+}
+
+measure_simulation() {
+    .venv/bin/python3 benchmarks/simulation.py "$@"
+    .venv/bin/python3 scripts/generate_tables.py
 }
 
 need_stack() {

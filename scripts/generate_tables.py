@@ -1,4 +1,4 @@
-"""Write the tables that come from elsewhere: from contracts, a schema, and the drills.
+"""Write the tables that come from elsewhere: from contracts, a schema, drills and benchmarks.
 
 python scripts/generate_tables.py            # writes them
 python scripts/generate_tables.py --check    # exits 1 when they are not current
@@ -8,10 +8,15 @@ import ast
 import json
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+
+import scaling_tables  # noqa: E402
+
 DATA_CONTRACT = ROOT / "images" / "start_pipeline" / "data_contract.schema.json"
 DRILL_RESULTS = ROOT / "benchmarks" / "drills.json"
 ORDER = (
@@ -151,6 +156,11 @@ def drills(module: ast.Module) -> list[ast.FunctionDef]:
     ]
 
 
+def scaling_table(make: Callable[[], tuple[list[str], list[list[str]]]]) -> Callable[[], str]:
+    """Return what makes one of the tables that follow from the benchmarks."""
+    return lambda: table(*make())
+
+
 # Which tables stand in which document, and what makes each.
 TABLES = {
     "README.md": {
@@ -160,6 +170,12 @@ TABLES = {
     },
     "docs/data.md": {"data contract": contract_table, "columns": column_table},
     "docs/reliability.md": {"drills": drill_table},
+    "docs/scaling.md": {
+        "limits": scaling_table(scaling_tables.limits_table),
+        "days": scaling_table(scaling_tables.days_table),
+        "validation": scaling_table(scaling_tables.validation_table),
+        "rows": scaling_table(scaling_tables.rows_table),
+    },
 }
 
 

@@ -1,7 +1,14 @@
-"""The evaluation's figures."""
+"""The evaluation's figures, drawn by ``python3 -m evaluate_model.figures FOLDER``.
+
+It imports neither scikit-learn nor what does; Drawing, which starts it, tells it by a pickle on its
+standard input what to draw, and gets the error back that ended it.
+"""
 
 import os
+import pickle
 import shutil
+import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from evaluate_model.weights import Weights
+from evaluate_model.drawing import Weights
 
 # The salt and the missing date make the same model give the same bytes.
 HASH_SALT = "evaluate_model"
@@ -33,13 +40,13 @@ def draw_figures(
     precision_recall: Curve,
     measured: dict[str, Any],
     weights: Weights,
-    output: Callable[[str], Path],
+    folder: Path,
 ) -> None:
-    """Write each figure below ``figures/`` as SVG and as PNG.
+    """Write each figure into the folder as SVG and as PNG.
 
     ``roc`` holds rates of false and of true positives, ``precision_recall`` recall and precision,
-    each of shape (points,); ``measured`` is ``metrics.json``, ``weights`` what ``find_weights``
-    returns; ``output`` gives the path for an output's name.
+    each of shape (points,); ``measured`` holds the metrics, ``weights`` is what ``find_weights``
+    returns.
     """
     drawings: dict[str, Callable[[Axes], object]] = {
         "roc_curve": lambda ax: draw_roc(*thin(*roc), measured["roc_auc"], ax),
@@ -50,6 +57,7 @@ def draw_figures(
         "confusion_matrix": lambda ax: draw_confusion(np.array(measured["confusion_matrix"]), ax),
         "coefficients": lambda ax: draw_coefficients(weights, ax),
     }
+    folder.mkdir(exist_ok=True)
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcParams["svg.hashsalt"] = HASH_SALT
         # Names and levels come from the file: a dollar is a dollar, and no font has all letters.
@@ -63,8 +71,8 @@ def draw_figures(
                 ConstrainedLayoutEngine().execute(figure)
             else:
                 figure.subplots_adjust(left=0.14, right=0.96, bottom=0.13, top=0.92)
-            figure.savefig(output(f"figures/{name}.svg"), metadata={"Date": None})
-            figure.savefig(output(f"figures/{name}.png"), dpi=120)
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            figure.savefig(folder / f"{name}.png", dpi=120)
 
 
 def thin(x: np.ndarray, y: np.ndarray) -> Curve:
@@ -128,3 +136,19 @@ def draw_coefficients(weights: Weights, ax: Axes) -> None:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.invert_yaxis()
     ax.set(title=weights.title, xlabel=weights.unit)
+
+
+def main() -> None:
+    """Draw what standard input tells."""
+    told = pickle.load(sys.stdin.buffer)
+    try:
+        draw_figures(**told, folder=Path(sys.argv[1]))
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        pickle.dump(error, sys.stdout.buffer)
+    sys.stdout.flush()
+    os._exit(0)  # to take matplotlib down again takes a while
+
+
+if __name__ == "__main__":
+    main()

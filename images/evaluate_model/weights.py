@@ -1,7 +1,5 @@
 """What the model goes by: the classifier's weights, or what each feature is worth to it."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +9,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from evaluate_model.drawing import Weights
 from stage import one_line
 
 LONGEST_NAME = 40
@@ -18,14 +17,6 @@ MOST_ROWS = 10_000
 FEWEST_ROWS = 200
 MOST_NUMBERS = 2**23
 SEED = 42
-
-
-class Weights(NamedTuple):
-    """Names and sizes, as a figure shows them with its title and their unit."""
-
-    title: str
-    unit: str
-    bars: list[tuple[str, float]]
 
 
 def find_weights(model: Pipeline, test: pq.ParquetFile, target: str, most: int) -> Weights:

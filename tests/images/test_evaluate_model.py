@@ -12,8 +12,8 @@ import pytest
 import evaluate_model.scores
 from build_model.encode import describe_features
 from build_model.main import make_model
+from evaluate_model.evaluate import calibrate, find_calibration_error, find_curves, judge, measure
 from evaluate_model.figures import draw_figures, thin
-from evaluate_model.main import calibrate, find_calibration_error, find_curves, judge, measure
 from evaluate_model.scores import Scores, count, count_right, score
 from evaluate_model.weights import Weights, input_names, largest_weights
 
@@ -292,12 +292,11 @@ def test_large_weight_below_zero_is_among_the_largest(plain):
 
 def draw(model, rows, truth, folder):
     """Draw the figures of a model."""
-    (folder / "figures").mkdir()
     scores = Scores(truth, model.predict_proba(rows)[:, 1])
     curves = find_curves(scores)
     measured = measure(scores, curves, 1, np.array([1, 1]))
     weights = Weights("Coefficients", "weight", largest_weights(model, 20))
-    draw_figures(**curves, measured=measured, weights=weights, output=lambda name: folder / name)
+    draw_figures(**curves, measured=measured, weights=weights, folder=folder / "figures")
 
 
 def test_name_like_a_formula_is_drawn_as_it_is(plain, tmp_path):

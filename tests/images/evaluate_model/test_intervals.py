@@ -6,8 +6,8 @@ from scipy.stats import bootstrap
 from sklearn import metrics
 
 from evaluate_model import intervals
+from evaluate_model.evaluate import find_curves, measure
 from evaluate_model.intervals import find_intervals, find_share, group, measure_counts
-from evaluate_model.main import find_curves, measure
 from evaluate_model.scores import Scores, count
 
 NAMES = {

@@ -117,15 +117,15 @@ def measure_runs(airflow: Airflow, repeats: int) -> dict[str, Any]:
     """Return the seconds of DAG runs and of plain chains, taken in turns, and of each stage."""
     runs, chains, bare, beside = [], [], [], []
     stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    base = os.environ["BASE_IMAGE"]
+    nothing = ["run", "--rm", "--init", "--network=none", os.environ["BASE_IMAGE"], "true"]
     for repeat in range(repeats):
         runs.append(airflow.run_seconds())
         run_id = f"bench-{int(time.time())}"
         for stage in STAGES:
+            bare.append(container_seconds(nothing))
             command = stage_command(stage, run_id)
             stages[stage].append(container_seconds(command))
         chains.append(sum(times[-1] for times in stages.values()))
-        bare.append(container_seconds(["run", "--rm", "--init", "--network=none", base, "true"]))
         beside.append(make_run_overhead(airflow))
         print(f"{repeat + 1}: DAG run {runs[-1]:.1f} s, plain chain {chains[-1]:.1f} s", flush=True)
     taken = {"dag_run": runs, "plain_chain": chains, "bare_container": bare}

@@ -185,8 +185,9 @@ def main() -> int:
         sys.exit(f"error: Airflow does not answer at {API}: {error}; see: make status")
     seconds = time.monotonic() - started
     metrics = print_result(run_id)
-    published = read_json(VOLUME / "model" / "model_summary.json").get("run_id") == run_id
     summary = read_json(VOLUME / "runs" / run_id / "model_summary" / "model_summary.json")
+    in_use = read_json(VOLUME / "model" / "model_summary.json").get("run_id")
+    published = in_use == (summary.get("same_as") or run_id)
     if summary and not published:
         print(f"\n  not published: {summary.get('reason')}")
     shown = password if arguments.show_password else "AIRFLOW_ADMIN_PASSWORD in .env"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from model_summary.card import add_card
-from model_summary.decide import decide
+from model_summary.decide import decide, find_same
 from model_summary.history import append
 from model_summary.publish import confirm, locked, publish, published_summary
 from model_summary.text import write_summary
@@ -22,28 +22,30 @@ def run(run: Run) -> dict[str, Any]:
     """Write ``model_summary.txt`` and ``.json``, and publish both with the model, or refuse to.
 
     The model has met the gate: the metrics of one that has not are refused as an input, because
-    evaluate_model did not succeed. To refuse a model is no failure; the summary says why.
+    evaluate_model did not succeed. To refuse a model is no failure; the summary says why. One that
+    is published already, as another run made the same, is not published anew.
     """
     files = find_files(run)
     summary, model = summarise(run, files), run.volume / "model"
     with locked(model):
         former = published_summary(model)
         rule, sha256 = run.parameters["publish"], summary["model"]["sha256"]
-        accepted, comparison = decide(summary["comparison"], rule, former, sha256)
+        same_as = find_same(summary, former, model / "current") if rule == "if_not_worse" else None
+        accepted, comparison = decide(summary["comparison"], rule, former, sha256, same_as)
         gate = explain(summary["metrics"])
-        summary["published"] = accepted
+        summary["published"], summary["same_as"] = accepted, same_as
         summary["reason"] = "; ".join(
             filter(None, [gate, comparison] if accepted else [comparison])
         )
         add_card(run, summary, files)
         run.write_json("model_summary.json", summary)
         run.output("model_summary.txt").write_text(write_summary(summary), encoding="utf-8")
-        if accepted:
+        if accepted and not same_as:
             publish(model, files | {name: run.output(name) for name in SUMMARIES})
-        else:
+        elif not accepted:
             confirm(model)
             append(model, "refused", summary, previous=former.get("run_id"))
-    keys = ("published", "reason", "train_score", "test_score")
+    keys = ("published", "same_as", "reason", "train_score", "test_score")
     verdict = summary["comparison"]["verdict"]
     return {key: summary[key] for key in keys} | {"verdict": verdict}
 

@@ -374,7 +374,8 @@ def fact_row(run: Run, signature: str) -> tuple[Any, ...]:
         "task": failure.name if failure else None,
         "cause": failure.cause if failure else None,
         "published": False if refused else run.published,
-        "decided": refused or run.published is not None,
+        # A model that was published already is no decision.
+        "decided": refused or (run.published is not None and not run.same_as),
         "rows": float(rows) if rows is not None else None,
         "fraction": run.fraction,
         **{name: None if score is None else float(score) for name, score in scores.items()},

@@ -74,6 +74,7 @@ class Run:
     drift: Drift | None = None
     figures: list[str] = field(default_factory=list)
     published: bool | None = None
+    same_as: str | None = None
     reason: str | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -202,6 +203,7 @@ def read_folder(tree: Tree, run_id: str) -> Run:
         drift=read_drift(drift),
         figures=read_figures(tree),
         published=summary.flag("published"),
+        same_as=summary.text("same_as"),
         reason=summary.text("reason"),
         problems=problems,
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from tests.images.conftest import CHAIN
 
 from model_summary.history import read_history
 from model_summary.publish_by_hand import main
@@ -72,8 +73,47 @@ def test_no_model_is_published_where_that_is_asked_for(finished):
     assert events(finished)[-1] == ("refused", "same")
 
 
+def test_same_model_of_another_run_is_not_published_anew(finished):
+    before = sorted((finished.path / "model" / "releases").iterdir())
+    metrics = train(finished, "same").summary["metrics"]
+    assert (metrics["published"], metrics["same_as"]) == (True, "demo")
+    assert metrics["reason"].startswith("the quality gate is met: ")
+    assert metrics["reason"].endswith(
+        "; it is the same model as the published one of run demo, which stays"
+    )
+    assert published(finished)["run_id"] == "demo"
+    assert events(finished) == [("published", "demo")]
+    assert sorted((finished.path / "model" / "releases").iterdir()) == before
+    assert finished.run("end_pipeline", run_id="same").summary["metrics"]["published"] is True
+
+
+def test_run_that_changes_nothing_takes_all_over_from_its_second_repeat_on(finished):
+    reusable = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
+    told = {}
+    for run_id in ("first", "second", "third"):
+        for name in CHAIN[:-1]:
+            told[run_id, name] = finished.run(name, run_id=run_id, force=False).summary
+    # The first one is compared with what the former run has published meanwhile.
+    assert "input model/" in told["first", "evaluate_model"]["why"]
+    for run_id in ("second", "third"):
+        assert {told[run_id, name]["status"] for name in reusable} == {"up to date"}
+        assert told[run_id, "model_summary"]["metrics"]["same_as"] == "demo"
+
+
+def test_same_model_is_published_anew_where_that_is_asked_for(finished):
+    metrics = train(finished, "same", publish="always").summary["metrics"]
+    assert (metrics["published"], metrics["same_as"]) == (True, None)
+    assert published(finished)["run_id"] == "same"
+
+
+def test_published_file_that_was_damaged_is_replaced_by_the_same_model(finished):
+    (finished.path / "model" / "logistic_regression_model.skops").write_bytes(b"damaged")
+    assert train(finished, "same").summary["metrics"]["same_as"] is None
+    assert published(finished)["run_id"] == "same"
+
+
 def test_history_tells_the_decision(finished):
-    train(finished, "same")
+    train(finished, "same", publish="always")
     first, second = read_history(finished.path / "model")
     metrics = finished.read("evaluate_model/metrics.json")
     assert set(second) == {
@@ -122,7 +162,7 @@ def test_refused_model_is_published_by_hand_and_rolled_back(finished, by_hand):
 
 def test_roll_back_of_a_roll_back_goes_further_back(finished, by_hand):
     for run_id in ("b", "c"):
-        assert train(finished, run_id).code == 0
+        assert train(finished, run_id, publish="always").code == 0
     assert [by_hand("--roll-back")[0] for _ in range(2)] == [0, 0]
     assert published(finished)["run_id"] == "demo"
     code, said = by_hand("--roll-back")
@@ -147,7 +187,7 @@ def test_second_publication_of_one_run_is_no_model_to_roll_back_to(finished, by_
 
 
 def test_published_run_needs_its_folder_no_longer_to_be_rolled_back_to(finished, by_hand):
-    train(finished, "next")
+    train(finished, "next", publish="always")
     shutil.rmtree(finished.path / "runs" / "demo")
     assert by_hand("--roll-back")[0] == 0
     for name in published(finished)["files"]:

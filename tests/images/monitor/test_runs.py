@@ -380,6 +380,19 @@ def test_model_of_a_run_is_in_use_replaced_refused_or_undecided(build, page):
     assert "not decided yet" in page("/runs/d")
 
 
+def test_model_that_another_run_made_before_is_the_one_in_use_without_a_decision(build, page):
+    build.success("a")
+    build.publish("a")
+    build.success("b")
+    path = "runs/b/model_summary/model_summary.json"
+    summary = json.loads((build.root / path).read_text())
+    build.write(path, summary | {"same_as": "a", "reason": "it is the same model as that of a"})
+    found = page("/runs/b")
+    assert "published, it is the model in use. " in found
+    assert "It is the same model as that of a." in found
+    assert 'href="/runs/b"' not in page("/model").partition('id="history"')[2]
+
+
 def test_earlier_tries_are_told_with_their_causes(build, page):
     build.running()
     build.task("build_model", "running", try_number=3,

@@ -16,7 +16,7 @@ from build_model_spark.part import SAMPLE, Part
 from evaluate_model.challenge import challenge
 from evaluate_model.evidence import gather_evidence
 from evaluate_model.figures import draw_figures
-from evaluate_model.main import MOST_WEIGHTS, find_curves, judge, measure
+from evaluate_model.evaluate import MOST_WEIGHTS, find_curves, judge, measure
 from evaluate_model.scores import Scores, count_right, score
 from evaluate_model.weights import find_weights
 from stage import StageError
@@ -53,7 +53,7 @@ def evaluate(part: Part, separated: DataFrame, model: Pipeline, opened: dict[str
     measured["gate"] = judge(measured, **limits)
     part.write_json("metrics.json", measured)
     part.progress(0.8, "drawing the figures")
-    draw_figures(**curves, measured=measured, weights=weights, output=part.output)
+    draw_figures(**curves, measured=measured, weights=weights, folder=part.output("figures/"))
     part.progress(0.9, "comparing with the published model")
     challenged = challenge(part, model)
     challenged["warnings"] = [*measured.get("warnings", []), *challenged["warnings"]]

@@ -111,7 +111,7 @@ class TaskNote:
         """
         if self.content["run_id"].startswith("."):
             return
-        temporary = self.path.with_name(f".task.json.{os.getpid()}")
+        temporary = self.path.with_name(f".task.json.{os.urandom(8).hex()}")
         text = json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""ml_pipeline_advertising_spark, for real: what it leaves is what the pipeline of five stages does."""
+"""ml_pipeline_advertising_spark, for real: it leaves what the pipeline of five stages leaves."""
 
 from __future__ import annotations
 

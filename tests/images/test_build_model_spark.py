@@ -20,13 +20,15 @@ from build_model_spark import draw as draw_module
 from build_model_spark.door import Door, RowsReader
 from build_model_spark.draw import draw_test
 from build_model_spark.notes import FilesViolations, describe, merge_notes, put_together
+from build_model_spark.part import clear_parts, part_of
 from build_model_spark.splits import BETWEEN, ROW_BITS, File, Split
 from load_data.check import Checker
 from load_data.column import columns_of
 from separate_data import split as split_module
 from separate_data.split import draw_block, draw_in_blocks, share_out, split_at_random
-from stage import StageError
+from stage import Contract, Ending, Run, StageError
 
+IMAGES = Path(__file__).resolve().parents[2] / "images"
 NAME = "data/advertising.csv"
 URI = f"file:///{NAME}"
 STARTS = (1, 301, 302, 700)
@@ -187,6 +189,65 @@ def test_a_block_is_drawn_without_those_before_it(monkeypatch):
     wanted = share_out(counts, test_size=0.3, random_state=42)
     alone = draw_block(blocks[3], wanted[3], 42, 3)
     assert alone.tolist() == whole[192:256].tolist()
+
+
+# The reports of five stages
+
+
+@pytest.fixture
+def whole(data_volume):
+    """A run of build_model_spark that is at work."""
+    data_volume.run("start_pipeline")
+    contract = Contract.load(IMAGES / "build_model_spark")
+    run = Run(contract, data_volume.path.resolve(), "demo", {"test_size": 0.4})
+    run.folder.mkdir()
+    run.scratch = run.folder / ".scratch-1"
+    run.scratch.mkdir()
+    return run
+
+
+def test_part_leaves_the_outputs_and_the_report_of_its_stage(whole, data_volume):
+    with part_of(whole, "data_preprocessing", 0.2, 0.4) as part:
+        part.write_json("profile.json", {})
+        part.metrics = {"rows": 7}
+        part.progress(0.5, "half")
+        assert data_volume.read("data_preprocessing/progress.json")["fraction"] == 0.5
+        assert whole.said["fraction"] == 0.3
+    report = data_volume.report("data_preprocessing")
+    assert (report["status"], report["metrics"]) == ("done", {"rows": 7})
+    assert [entry["path"] for entry in report["outputs"]] == [
+        "runs/demo/data_preprocessing/profile.json"
+    ]
+    assert data_volume.files("data_preprocessing") == ["profile.json", "report.json"]
+
+
+def test_part_has_its_own_parameters_and_those_of_the_whole(whole):
+    with part_of(whole, "separate_data", 0, 1) as part:
+        assert part.parameters == {
+            "split": "random",
+            "test_size": 0.4,
+            "random_state": 42,
+            "stratify": True,
+        }
+
+
+def test_refused_part_keeps_what_its_stage_keeps_and_the_whole_ends_so(whole, data_volume):
+    with contextlib.suppress(StageError), part_of(whole, "load_data", 0, 1) as part:
+        part.write_json("validation.json", {"valid": False})
+        raise StageError(65, "line 7 is bad")
+    ending = Ending("build_model_spark")
+    ending.run = whole
+    assert ending.finish(StageError(65, "line 7 is bad")) == 65
+    for stage in ("load_data", "build_model_spark"):
+        assert data_volume.report(stage)["error"]["message"] == "line 7 is bad"
+    assert data_volume.files("load_data") == ["report.json", "validation.json"]
+
+
+def test_nothing_of_an_earlier_try_is_left(whole, data_volume):
+    for name in ("report.json", "train.parquet", "sample/test.parquet"):
+        data_volume.write(f"runs/demo/separate_data/{name}", "old")
+    clear_parts(whole)
+    assert data_volume.files("separate_data") == []
 
 
 # The stage in its image

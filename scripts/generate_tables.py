@@ -17,6 +17,7 @@ DRILL_RESULTS = ROOT / "benchmarks" / "drills.json"
 ORDER = (
     *("start_pipeline", "load_data", "data_preprocessing", "separate_data", "build_model"),
     *("evaluate_model", "model_summary", "trigger_flask_api", "end_pipeline", "predict"),
+    "build_model_spark",
 )
 
 

@@ -22,7 +22,11 @@ ORDER = (
     "trigger_flask_api",
     "end_pipeline",
     "predict",
+    "build_model_spark",
 )
+# It does the work of these stages, by their own functions, and leaves their outputs and reports.
+SPARK = "build_model_spark"
+PARTS = ("load_data", "data_preprocessing", "separate_data", "build_model", "evaluate_model")
 CONTRACTS = {name: Contract.load(IMAGES / name) for name in ORDER}
 PARAMETERS = [
     pytest.param(stage, name, parameter, id=f"{stage}-{name}")
@@ -71,7 +75,7 @@ def test_image_starts_the_stage_of_its_name(stage):
 def test_stage_imports_no_other_stage(stage):
     for path in (IMAGES / stage).glob("*.py"):
         imported = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
-        assert imported & set(ORDER) <= {stage}
+        assert imported & set(ORDER) <= {stage, *(PARTS if stage == SPARK else ())}
 
 
 @pytest.mark.parametrize("stage", ORDER)
@@ -102,7 +106,7 @@ def test_summary_is_one_sentence(stage):
 @pytest.mark.parametrize("stage", ORDER)
 def test_each_output_says_what_it_is(stage):
     contract = CONTRACTS[stage]
-    assert contract.outputs
+    assert contract.outputs or stage == SPARK
     entries = {**contract.outputs, **contract.publishes}
     assert [name for name, entry in entries.items() if not entry.get("help")] == []
 
@@ -126,6 +130,7 @@ def test_parameters_and_defaults_are_those_of_the_design():
         (stage, name): parameter["default"]
         for stage, contract in CONTRACTS.items()
         for name, parameter in contract.parameters.items()
+        if stage != SPARK
     } == {
         ("start_pipeline", "dataset"): "advertising",
         ("start_pipeline", "source"): "",
@@ -149,6 +154,24 @@ def test_parameters_and_defaults_are_those_of_the_design():
         ("end_pipeline", "keep_runs"): 50,
         ("end_pipeline", "openlineage"): False,
     }
+
+
+def test_spark_takes_the_parameters_of_its_parts_but_for_what_it_has_one_way_to_do():
+    own = {}
+    for part in PARTS[2:]:
+        own |= CONTRACTS[part].parameters
+    del own["split"], own["algorithm"]
+    assert set(CONTRACTS[SPARK].parameters) == set(own)
+    for name, parameter in CONTRACTS[SPARK].parameters.items():
+        assert {**parameter, "help": ""} == {**own[name], "help": ""}
+
+
+def test_spark_alone_is_given_settings_and_secrets():
+    for stage in ORDER:
+        content = tomllib.loads((IMAGES / stage / "stage.toml").read_text())
+        asked = {"settings", "secrets", "network_setting", "parts"} & set(content)
+        assert bool(asked) == (stage == SPARK), stage
+    assert content["parts"] == list(PARTS)
 
 
 @pytest.mark.parametrize(

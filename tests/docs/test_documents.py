@@ -58,7 +58,7 @@ def test_link_leads_somewhere(name: str, target: str) -> None:
 
 
 def test_no_setting_of_the_example_is_unused() -> None:
-    files = [ROOT / "docker-compose.yaml", ROOT / "docker-bake.hcl"]
+    files = [*ROOT.glob("docker-compose*.yaml"), ROOT / "docker-bake.hcl"]
     files += sorted((ROOT / "scripts").rglob("*.sh"))
     used = "\n".join(file.read_text() for file in files)
     assert [name for name in SETTINGS if not re.search(rf"\b{name}\b", used)] == []

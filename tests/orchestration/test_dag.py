@@ -27,9 +27,14 @@ ORDER = (
 )
 STAGES = (*ORDER, "trigger_flask_api", "end_pipeline")
 MAILS = ("success_email", "failure_email")
-CONTRACTS = {
-    stage: tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text()) for stage in STAGES
-}
+
+
+def read_toml(stage: str) -> dict[str, Any]:
+    """Return a stage's contract as it stands in its file."""
+    return tomllib.loads((ROOT / "images" / stage / "stage.toml").read_text())
+
+
+CONTRACTS = {stage: read_toml(stage) for stage in STAGES}
 PARAMETERS = {
     name: parameter
     for contract in CONTRACTS.values()
@@ -47,8 +52,50 @@ def watchdog(dags: dict[str, Any]) -> Any:
     return dags["flask_api_monitoring"]
 
 
-def test_there_are_three_dags(dags):
-    assert set(dags) == {"ml_pipeline_advertising", "predict_advertising", "flask_api_monitoring"}
+@pytest.fixture(scope="module")
+def spark(dags: dict[str, Any]) -> Any:
+    return dags["ml_pipeline_advertising_spark"]
+
+
+def test_there_are_four_dags(dags):
+    assert set(dags) == {
+        "ml_pipeline_advertising",
+        "ml_pipeline_advertising_spark",
+        "predict_advertising",
+        "flask_api_monitoring",
+    }
+
+
+def test_on_spark_one_task_stands_where_the_pipeline_has_five(pipeline, spark):
+    def edges(dag, name=lambda task: task):
+        return {
+            (name(task.task_id), name(below))
+            for task in dag.tasks
+            for below in task.downstream_task_ids
+        }
+
+    parts = read_toml("build_model_spark")["parts"]
+    one = edges(pipeline, lambda task: "train_on_spark" if task in parts else task)
+    assert edges(spark) == one - {("train_on_spark", "train_on_spark")}
+    for task in spark.tasks:
+        if task.task_id != "train_on_spark":
+            assert task.trigger_rule == pipeline.get_task(task.task_id).trigger_rule
+
+
+def test_task_on_spark_has_what_its_contract_says(spark):
+    task, contract = spark.get_task("train_on_spark"), read_toml("build_model_spark")
+    assert task.stage == "build_model_spark"
+    assert task.image == "localhost/ad-click/build_model_spark:latest"
+    assert task.network_mode == "none"
+    assert task.resources_of_stage == contract["resources"]
+    assert spark.user_defined_macros["stages"][1] == "train_on_spark"
+
+
+def test_form_on_spark_has_the_parameters_of_its_stages(spark):
+    stages = ("start_pipeline", "build_model_spark", *STAGES[-3:])
+    expected = {name for stage in stages for name in read_toml(stage).get("parameters", {})}
+    assert set(spark.params) - {"force"} == expected
+    assert spark.params.get_param("purpose").schema["const"] == "train"
 
 
 def test_edges_are_those_of_the_design(pipeline):

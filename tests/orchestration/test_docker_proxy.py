@@ -254,6 +254,14 @@ def test_container_in_another_network_is_refused(proxy: str, network: str):
     assert "is in another network" in refusal(proxy, json.dumps(body))
 
 
+def test_container_in_the_network_of_spark_gets_past_the_proxy(proxy: str):
+    body = stage_body("build_model_spark")
+    body["HostConfig"]["NetworkMode"] = f"{PROJECT}_spark"
+    body["Env"] = ["SPARK_MASTER=spark://spark-master:7077", "AWS_SECRET_ACCESS_KEY=a/b+c="]
+    body["HostConfig"]["Mounts"][0]["Source"] = "/srv"
+    assert create(proxy, json.dumps(body)).status_code == 201
+
+
 def test_container_whose_network_is_not_named_is_refused(proxy: str):
     body = stage_body()
     del body["HostConfig"]["NetworkMode"]

@@ -238,6 +238,65 @@ def test_command_by_hand_quotes_what_a_shell_would_take_apart(task, monkeypatch)
     assert "--env=A=1 2" in words
 
 
+@pytest.fixture
+def spark_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What .env gives the scheduler for the stages that ask for it, and what it gives no stage."""
+    monkeypatch.setenv("SPARK_MASTER", "spark://spark-master:7077")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "never told")
+    monkeypatch.setenv("S3_ENDPOINT", "")
+    monkeypatch.setenv("SMTP_PASSWORD", "not asked for")
+
+
+def test_container_gets_the_settings_that_its_contract_asks_for(spark_settings, task):
+    environment = StageOperator(stage="build_model_spark").environment_of_stage()
+    assert environment == {
+        "OMP_NUM_THREADS": "2",
+        "SPARK_MASTER": "spark://spark-master:7077",
+        "AWS_SECRET_ACCESS_KEY": "never told",
+    }
+    assert set(task.environment_of_stage()) == {"OMP_NUM_THREADS"}
+
+
+def test_command_by_hand_has_a_secrets_name_alone(spark_settings):
+    task = StageOperator(stage="build_model_spark")
+    words = shlex.split(task.by_hand("/volume", task.environment_of_stage()))
+    assert "--env=SPARK_MASTER=spark://spark-master:7077" in words
+    assert "--env=AWS_SECRET_ACCESS_KEY" in words
+    assert "never told" not in " ".join(words)
+
+
+def test_secret_is_no_part_of_what_airflow_keeps_of_the_task(spark_settings, dags):
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = dags["ml_pipeline_advertising_spark"]
+    assert "never told" not in json.dumps(DagSerialization.to_dict(dag), default=str)
+
+
+def test_secret_that_a_stage_prints_is_masked_in_the_log(spark_settings, monkeypatch):
+    masked: list[str] = []
+    monkeypatch.setattr(stage_operator, "mask_secret", masked.append)
+    StageOperator(stage="build_model_spark").hide_secrets()
+    assert masked == ["never told"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "network"),
+    [("", "none"), ("none", "none"), ("spark", "ad-click_spark")],
+)
+def test_setting_chooses_the_network(setting, network, monkeypatch):
+    monkeypatch.setenv("SPARK_NETWORK", setting)
+    assert StageOperator(stage="build_model_spark").network_mode == network
+    assert StageOperator(stage="build_model").network_mode == "none"
+
+
+def test_mails_are_told_what_the_parts_of_a_stage_found(task, volume, context):
+    report = volume / "runs/manual__1/load_data/report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text('{"status": "done", "metrics": {"rows": 3}}')
+    task.note = stage_operator.TaskNote(context("train_on_spark"))
+    assert task.summary_of("load_data") == {"metrics": {"rows": 3}}
+
+
 def test_labels_say_whose_container_it_is(task, context, monkeypatch):
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "second")
     assert task.labels_of(context("build_model", try_number=2)) == {
@@ -611,7 +670,7 @@ def test_missing_image_is_named_and_never_pulled(probe):
     failed = probe.fail("finish", task=task)
     assert (failed.cause, failed.retried) == ("image missing", False)
     assert "localhost/ad-click/none:1" in failed.message
-    assert "make images" in failed.advice
+    assert "make images ARGS=" in failed.advice
 
 
 @pytest.mark.image

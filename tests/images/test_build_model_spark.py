@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -252,13 +253,21 @@ def test_nothing_of_an_earlier_try_is_left(whole, data_volume):
 
 # The stage in its image
 
+RUNS = ("stages", "spark")
+
+
+def read_model(volume, run_id):
+    """Return the model that a run made."""
+    path = volume.folder("build_model", run_id) / "logistic_regression_model.pkl"
+    return pickle.loads(path.read_bytes())
+
 
 class Spark:
     """The stage's container, within the walls that Airflow gives it."""
 
-    def __init__(self, volume: Path, tag: str) -> None:
+    def __init__(self, volume: Path, image: str) -> None:
         self.volume = volume
-        self.image = f"localhost/ad-click/build_model_spark:{tag}"
+        self.image = image
 
     def command(self, *options: str) -> list[str]:
         walls = ("--read-only", "--network=none", "--cap-drop=ALL", "--memory=4g")
@@ -266,20 +275,16 @@ class Spark:
         mount = f"--volume={self.volume}:/shared_volume"
         return ["docker", "run", "--rm", *walls, tmp, mount, *options, self.image]
 
-    def run(self, run_id: str = "spark") -> dict[str, object]:
-        command = [*self.command(), "--run-id", run_id]
+    def run(self, run_id: str = "spark", *arguments: str) -> dict[str, object]:
+        command = [*self.command(), "--run-id", run_id, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stderr == ""
         return json.loads(done.stdout.splitlines()[-1]) | {"code": done.returncode}
 
 
 @pytest.fixture
-def spark(settings, data_volume):
-    with contextlib.suppress(PermissionError):
-        user = int(settings["PIPELINE_UID"]), int(settings["PIPELINE_GID"])
-        for folder in (data_volume.path, data_volume.path / "data"):
-            os.chown(folder, *user)
-    return Spark(data_volume.path, settings["IMAGE_TAG"])
+def spark(built_images, data_volume):
+    return Spark(data_volume.path, built_images["build_model_spark"])
 
 
 def give(volume, settings):
@@ -301,7 +306,7 @@ def test_model_and_reports_are_those_of_the_stages_by_themselves(spark, data_vol
             name: data_volume.read(name, run_id)
             for name in ("evaluate_model/metrics.json", "data_preprocessing/profile.json")
         }
-        for run_id in ("stages", "spark")
+        for run_id in RUNS
     )
     assert one["data_preprocessing/profile.json"] == other["data_preprocessing/profile.json"]
     measured, again = one["evaluate_model/metrics.json"], other["evaluate_model/metrics.json"]
@@ -309,15 +314,10 @@ def test_model_and_reports_are_those_of_the_stages_by_themselves(spark, data_vol
         assert again[name] == pytest.approx(measured[name], abs=1e-4)
     for name in ("train.parquet", "test.parquet"):
         parts = [
-            pq.read_table(data_volume.folder("separate_data", run_id) / name)
-            for run_id in ("stages", "spark")
+            pq.read_table(data_volume.folder("separate_data", run_id) / name) for run_id in RUNS
         ]
         assert parts[0].equals(parts[1])
-    file = "logistic_regression_model.pkl"
-    models = [
-        pickle.loads((data_volume.folder("build_model", run_id) / file).read_bytes())
-        for run_id in ("stages", "spark")
-    ]
+    models = [read_model(data_volume, run) for run in RUNS]
     assert models[1][-1].coef_ == pytest.approx(models[0][-1].coef_, rel=5e-3)
     summary = data_volume.run("model_summary", run_id="spark")
     assert summary.code == 0, summary.message
@@ -340,3 +340,97 @@ def test_line_break_in_a_cell_is_refused(spark, data_volume, settings):
     )
     assert data_volume.read("load_data/report.json", "spark")["status"] == "failed"
     assert data_volume.read("load_data/validation.json", "spark")["violations"] == 1
+
+
+MANY = 1_100_000
+NUMBERS = """path = "data/days"
+
+[columns.minutes]
+type = "number"
+role = "feature"
+
+[columns.age]
+type = "integer"
+role = "feature"
+maximum = 120
+
+[columns.click]
+type = "integer"
+role = "target"
+allowed = [0, 1]
+"""
+
+
+def write_days(folder, draw):
+    """Write more rows than are drawn at once, as three files, and all of them as one."""
+    minutes, age = draw.normal(60, 20, MANY).round(2), draw.integers(18, 90, MANY)
+    chance = 1 / (1 + np.exp(-(0.05 * (minutes - 60) + 0.1 * (age - 50))))
+    table = pa.table(
+        {"minutes": minutes, "age": age, "click": (draw.random(MANY) < chance).astype(int)}
+    )
+    folder.mkdir()
+    for number, first in enumerate((0, 400_000, 1_000_000)):
+        end = (400_000, 1_000_000, MANY)[number]
+        pa_csv.write_csv(table.slice(first, end - first), folder / f"day-{number}.csv")
+    pa_csv.write_csv(table, folder.with_suffix(".csv"))
+
+
+@pytest.mark.image
+def test_many_rows_of_a_folder_give_the_model_that_they_give_as_one_file(
+    spark, data_volume, settings
+):
+    """A bad row among them is named by its file, line and column, until it is mended."""
+    data_volume.write("data/days.toml", NUMBERS)
+    write_days(data_volume.path / "data" / "days", np.random.default_rng(8))
+    gate = ["--min-accuracy", "0.6"]
+    options = ["--dataset", "days", "--source", "data/days.csv"]
+    data_volume.run_chain(
+        "evaluate_model",
+        run_id="stages",
+        start_pipeline=options,
+        load_data=options[:2],
+        evaluate_model=gate,
+    )
+    last = data_volume.path / "data" / "days" / "day-2.csv"
+    good = last.read_text()
+    lines = good.splitlines()
+    lines[77_000] = "61.5,130,1"
+    last.write_text("\n".join(lines))
+    data_volume.run("start_pipeline", *options[:2], run_id="spark")
+    give(data_volume, settings)
+    ended = spark.run()
+    assert (ended["code"], ended["error"]["message"]) == (
+        65,
+        "data/days/day-2.csv, line 77001, column 'age', value '130': "
+        "the value is above the maximum 120",
+    )
+    last.write_text(good)
+    data_volume.run("start_pipeline", *options[:2], run_id="spark")
+    give(data_volume, settings)
+    ended = spark.run("spark", *gate)
+    assert ended["code"] == 0, ended
+    one, other = (data_volume.read("evaluate_model/metrics.json", run) for run in RUNS)
+    for name in ("accuracy", "roc_auc", "log_loss", "train_accuracy", "brier_score"):
+        assert other[name] == pytest.approx(one[name], abs=1e-4)
+    assert one["train_rows"] == other["train_rows"]
+    tables = [data_volume.folder("separate_data", run) / "test.parquet" for run in RUNS]
+    assert pq.read_table(tables[0]).equals(pq.read_table(tables[1]))
+    models = [read_model(data_volume, run) for run in RUNS]
+    assert models[1][-1].coef_ == pytest.approx(models[0][-1].coef_, rel=1e-3)
+
+
+@pytest.mark.image
+def test_sigterm_ends_it_with_143_and_no_output(spark, data_volume, settings):
+    data_volume.run("start_pipeline", run_id="spark")
+    give(data_volume, settings)
+    command = [*spark.command("--init"), "--run-id", "spark"]
+    work = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert work.stdout
+    said = next(line for line in work.stdout if "counting the rows" in line)
+    assert "4 %" in said
+    work.terminate()
+    assert work.communicate()[0]
+    assert work.returncode == 143
+    for stage in ("load_data", "build_model_spark"):
+        assert data_volume.files(stage, "spark") == ["report.json"]
+        assert data_volume.report(stage, "spark")["error"]["code"] == 143

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from build_model_spark.files import BETWEEN, MARK, ROW_BITS, Split, Splits, known_uri
+from build_model_spark.splits import BETWEEN, MARK, ROW_BITS, Split, Splits, known_uri
 from data_preprocessing.describe import Numbers, Values, start_column
 from data_preprocessing.leakage import Part, Parts
 from load_data.check import Batch, Checker

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
-from build_model_spark.files import ROW_BITS
+from build_model_spark.splits import ROW_BITS
 from separate_data.split import MOST_AT_ONCE, draw_block, share_out, split_at_random
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+PACKED = pa.schema([("row", pa.int64()), ("rows", pa.int64()), ("bits", pa.binary())])
 
 
 @dataclass
@@ -119,6 +124,3 @@ def with_part(rows: DataFrame, draw: Draw, counts: list[int]) -> DataFrame:
 
     kinds = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in rows.schema)
     return rows.mapInArrow(mark, f"{kinds}, test boolean")
-
-
-PACKED = pa.schema([("row", pa.int64()), ("rows", pa.int64()), ("bits", pa.binary())])

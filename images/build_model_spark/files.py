@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
+from build_model_spark.splits import BETWEEN, MARK, File, Split, Splits, known_uri
 from load_data.source import OTHER_FORMS, find_form
 from load_data.violations import Violations
 from stage import Run, StageError
 
-# A row's number within its split has so many bits; the split's own place stands above them.
-ROW_BITS = 40
 # Spark numbers a partition's rows in so many bits.
 PLACE_BITS = 33
 HEAD_BYTES = 512
 BUCKET = re.compile(r"s3a?://.+")
-MARK = b"\xef\xbb\xbf"
-# Between a split's file and its place, as tasks tell them.
-BETWEEN = "\0"
-
-
-@dataclass(frozen=True)
-class File:
-    """A data file: as Spark names it, as messages name it, and what its first bytes are."""
-
-    uri: str
-    name: str
-    size: int
-    form: str | None
-    head: bytes
-
-
-@dataclass(frozen=True)
-class Split:
-    """A part of a file that one task reads: its place among all, and how many lines are before."""
-
-    order: int
-    file: int
-    lines_before: int
-    lines: int
-
-
-# By the file's URI and the byte, of Parquet the row, that the split begins with.
-Splits = dict[tuple[str, int], Split]
 
 
 def find_files(session: SparkSession, run: Run, source: str) -> list[File]:
@@ -80,11 +50,6 @@ def find_files(session: SparkSession, run: Run, source: str) -> list[File]:
     if not files:
         raise StageError(66, f"{source} holds no file")
     return files
-
-
-def known_uri(uri: str) -> str:
-    """Return a file's URI in one form: of a path on this machine there are two."""
-    return re.sub(r"^file:/+", "file:///", uri)
 
 
 def first_sentence(error: Exception) -> str:

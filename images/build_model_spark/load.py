@@ -11,7 +11,6 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from build_model_spark.door import Door, Note, Pieces, RowsReader
 from build_model_spark.files import (
-    File,
     check_forms,
     find_files,
     find_row_splits,
@@ -23,6 +22,7 @@ from build_model_spark.files import (
 )
 from build_model_spark.notes import FilesViolations, put_together, read_notes
 from build_model_spark.part import Part
+from build_model_spark.splits import File
 from load_data.check import Checker
 from load_data.column import columns_of
 from load_data.read import CsvReader

@@ -6,17 +6,19 @@ import pickle
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
 from build_model_spark.door import Door, Note, Rows
-from build_model_spark.files import File
+from build_model_spark.splits import File
 from data_preprocessing.describe import Values, heaviest
 from load_data.column import columns_of
 from load_data.violations import SHOWN, Violation, Violations
 from stage import one_line
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 # Notes are put together by so many tasks before they come to the driver.
 MERGERS = 16

@@ -59,7 +59,8 @@ def clear_parts(run: Run) -> None:
     import shutil
 
     for stage in STAGES:
-        part = Run(contract_of(stage, whole=True), run.volume, run.run_id, {}, lock=run.lock)
+        contract = contract_of(stage, whole=True)
+        part = Run(contract, run.volume, run.run_id, {}, lease=run.lease, lock=run.lock)
         if part.folder.is_dir():
             remove_leftovers(part.folder)
             set_aside_former(part)
@@ -89,7 +90,7 @@ def part_of(run: Run, stage: str, start: float, end: float) -> Iterator[Part]:
     contract = contract_of(stage)
     known = Contract.load(HERE / stage).parameters
     chosen = {name: run.parameters.get(name, rules["default"]) for name, rules in known.items()}
-    part = Part(contract, run.volume, run.run_id, chosen, lock=run.lock)
+    part = Part(contract, run.volume, run.run_id, chosen, lease=run.lease, lock=run.lock)
     part.whole, part.start, part.end, part.recipe = run, start, end, run.recipe
     part.why = f"{run.stage} did its work"
     part.folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ def open_session(run: Run) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master(master).appName(f"ad-click {run.run_id}")
     for name, value in settings(run, master, folder).items():
         builder = builder.config(name, value)
+    # Of pandas nothing is used here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     with errors_in_log():
         session = builder.getOrCreate()
     try:
@@ -64,6 +67,7 @@ def settings(run: Run, master: str, folder: Path) -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
         "spark.driver.maxResultSize": "0",
         "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", "/app"),
+        "spark.sql.debug.maxToStringFields": "10000",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),

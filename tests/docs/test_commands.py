@@ -36,6 +36,8 @@ ONLY_SHOWN = {
     "sudo systemctl": "needs root, and starts an engine",
     "sudo usermod": "needs root, and changes a user",
     "COMPOSE_PROJECT_NAME=ad-click-two": "settings, not commands",
+    "SPARK_NETWORK=spark": "settings, not commands",
+    'make stage STAGE=start_pipeline ARGS="--run-id on-spark': "is run by tests/spark",
     "scrape_configs:": "settings of Prometheus, which is not part of the stack",
     "docker save": "needs a second machine",
     "make images-load": "needs a second machine",

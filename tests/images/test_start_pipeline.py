@@ -173,3 +173,35 @@ def test_opened_run_names_the_column_of_each_role_in_the_contracts_order(data_vo
         "time": "When",
         "group": "User",
     }
+
+
+def test_folder_is_described_by_its_files(data_volume):
+    folder = data_volume.path / "data" / "days"
+    folder.mkdir()
+    for name in ("b.csv", "a.csv", ".hidden", "_SUCCESS"):
+        (folder / name).write_text(name)
+    ended = data_volume.run("start_pipeline", "--source", "data/days")
+    assert ended.code == 0
+    source = data_volume.read("start_pipeline/run.json")["source"]
+    lines = "".join(
+        f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in ("a.csv", "b.csv")
+    )
+    digest = hashlib.sha256(lines.encode()).hexdigest()
+    assert source == {"path": "data/days", "bytes": 10, "sha256": digest, "files": 2}
+    read = [entry["path"] for entry in ended.report["inputs"]]
+    assert read[1:] == ["data/days/a.csv", "data/days/b.csv"]
+
+
+def test_folder_without_a_file_exits_66(data_volume):
+    (data_volume.path / "data" / "days").mkdir()
+    ended = data_volume.run("start_pipeline", "--source", "data/days")
+    assert (ended.code, ended.message) == (
+        66,
+        "data/days is a folder without a file on the shared volume",
+    )
+
+
+def test_object_storage_is_named_and_not_read(data_volume):
+    assert data_volume.run("start_pipeline", "--source", "s3a://bucket/days").code == 0
+    source = data_volume.read("start_pipeline/run.json")["source"]
+    assert source == {"path": "s3a://bucket/days", "bytes": None, "sha256": None}

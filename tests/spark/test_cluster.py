@@ -148,6 +148,29 @@ def test_worker_that_is_killed_changes_nothing_in_the_result(cluster, alone):
 
 
 @pytest.mark.image
+def test_object_storages_address_and_keys_arrive_in_hadoops_settings(built_images):
+    program = """
+from pyspark.sql import SparkSession
+told = SparkSession.builder.master("local[1]").getOrCreate()._jsc.hadoopConfiguration()
+print([told.get(f"fs.s3a.{name}") for name in ("endpoint", "access.key", "secret.key")])
+"""
+    settings = (
+        "S3_ENDPOINT=https://store.example",
+        "AWS_ACCESS_KEY_ID=a",
+        "AWS_SECRET_ACCESS_KEY=b",
+    )
+    walls = ("--rm", "--network=none", "--read-only", "--tmpfs=/tmp:noexec", "--cap-drop=ALL")
+    command = ["docker", "run", *walls, *(f"--env={s}" for s in settings), "--entrypoint=python3"]
+    done = subprocess.run(
+        [*command, built_images["build_model_spark"], "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "['https://store.example', 'a', 'b']\n", done.stderr
+
+
+@pytest.mark.image
 def test_secret_is_on_no_command_line_of_the_cluster(cluster, settings):
     for service in ("spark-master-1", "spark-worker-1"):
         command = ["docker", "top", f"{PROJECT}-{service}", "-eo", "pid,args"]

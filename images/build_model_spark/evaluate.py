@@ -14,9 +14,9 @@ from sklearn.pipeline import Pipeline
 from build_model_spark import collect
 from build_model_spark.part import SAMPLE, Part
 from evaluate_model.challenge import challenge
+from evaluate_model.evaluate import MOST_WEIGHTS, find_curves, judge, measure
 from evaluate_model.evidence import gather_evidence
 from evaluate_model.figures import draw_figures
-from evaluate_model.evaluate import MOST_WEIGHTS, find_curves, judge, measure
 from evaluate_model.scores import Scores, count_right, score
 from evaluate_model.weights import find_weights
 from stage import StageError

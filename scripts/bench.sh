@@ -7,6 +7,7 @@
 #   data           the stages on large files, beside polars and pandas, in containers of their own
 #   orchestrators  the same containers by other orchestrators, beside the running stack
 #   waterfall      where the time of a run goes, on the running stack
+#   spark          five million rows by Spark, beside the stages that it stands for
 #   cluster        tasks of a cluster with one engine and with two, in a stack of its own; needs root
 #   idle           what the running stack costs while nothing runs
 #   limits         the rates of the parts that a run passes, and several runs at once, on the running stack; then
@@ -66,6 +67,12 @@ measure_idle() {
 measure_cluster() {
     need_image airflow
     .venv/bin/python3 benchmarks/cluster.py "$@"
+}
+
+measure_spark() {
+    need_image build_model_spark
+    .venv/bin/python3 benchmarks/measure_spark.py "$@"
+    .venv/bin/python3 scripts/generate_tables.py
 }
 
 measure_limits() {

@@ -10,7 +10,7 @@ source scripts/compose.sh
 source scripts/secrets.sh
 
 all=(AIRFLOW_ADMIN_PASSWORD AIRFLOW_FERNET_KEY AIRFLOW_JWT_SECRET AIRFLOW_SECRET_KEY AIRFLOW_VIEWER_PASSWORD
-    MONITOR_PASSWORD POSTGRES_PASSWORD SMTP_PASSWORD)
+    CLUSTER_FLOWER_PASSWORD CLUSTER_REDIS_PASSWORD MONITOR_PASSWORD POSTGRES_PASSWORD SMTP_PASSWORD SPARK_AUTH_SECRET)
 
 check_names() { # NAMES
     local name
@@ -27,7 +27,7 @@ check_runs() { # NAMES
     local run
     case " $* " in
         *" AIRFLOW_FERNET_KEY "* | *" AIRFLOW_JWT_SECRET "* | *" AIRFLOW_SECRET_KEY "* | *" AIRFLOW_VIEWER_PASSWORD "* | \
-            *" POSTGRES_PASSWORD "* | *" SMTP_PASSWORD "*) ;;
+            *" POSTGRES_PASSWORD "* | *" SMTP_PASSWORD "* | *" CLUSTER_REDIS_PASSWORD "* | *" SPARK_AUTH_SECRET "*) ;;
         *) return 0 ;;
     esac
     # Without an answer there is no database, or not with this password, and so no run at work either.
@@ -60,7 +60,9 @@ quietly() { # what for, command
 }
 
 stop_airflow() {
-    quietly "Airflow could not be stopped" compose stop airflow-scheduler airflow-apiserver airflow-dag-processor
+    local services=(airflow-scheduler airflow-apiserver airflow-dag-processor)
+    if [ -n "${CLUSTER_BIND_ADDRESS:-}" ]; then services+=(airflow-execution airflow-worker); fi
+    quietly "Airflow could not be stopped" compose stop "${services[@]}"
 }
 
 # With both keys in the file everything stays readable, whatever happens in between.
@@ -115,3 +117,8 @@ for name in "$@"; do
 done
 scripts/up.sh
 say "changed: $*; the new values are in $ENV_FILE"
+case "${CLUSTER_BIND_ADDRESS:+ $* }" in
+    *" CLUSTER_REDIS_PASSWORD "* | *" AIRFLOW_VIEWER_PASSWORD "*)
+        say "worker hosts know it too: make worker-settings here, then make worker with that file on each of them"
+        ;;
+esac

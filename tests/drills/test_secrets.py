@@ -40,6 +40,7 @@ SERVICES = (*AIRFLOW, "postgres", "docker-proxy", "mailbox", "monitor", "predict
 # Those that say something only when something is wrong.
 QUIET = ("airflow-scheduler", "docker-proxy", "mailbox")
 PREDICTIONS = "predict_advertising"
+SPARK = "ml_pipeline_advertising_spark"
 STAGES = {path.parent.name for path in ROOT.glob("images/*/stage.toml")}
 # Addresses that are asked of Airflow besides those of its own list.
 MORE_OF_AIRFLOW = (
@@ -204,7 +205,8 @@ def used(planted: Drill) -> Drill:
     stack = planted.stack
     with ProcessLists() as processes:
         planted.green = follow(planted, stack.trigger())
-        follow(planted, stack.trigger(PREDICTIONS), PREDICTIONS)
+        for dag in (PREDICTIONS, SPARK):
+            follow(planted, stack.trigger(dag), dag)
         for _ in range(5):  # a container that lives for half a second may not be met at once
             if planted.stage_containers.keys() >= STAGES:
                 break

@@ -7,6 +7,7 @@ source scripts/settings.sh
 source scripts/worker_images.sh
 load_settings "$ENV_FILE"
 
+[ $# -le 1 ] || fail 2 "one file is meant, not $#: a path with a blank is written ARGS=\"'/a disk/images.tar.zst'\""
 file=${1:-}
 if [ -z "$file" ]; then
     for file in images.tar.zst images.tar.gz; do [ ! -f "$file" ] || break; done

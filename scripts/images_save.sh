@@ -7,6 +7,7 @@ source scripts/settings.sh
 source scripts/worker_images.sh
 load_settings "$ENV_FILE"
 
+[ $# -le 1 ] || fail 2 "one file is meant, not $#: a path with a blank is written ARGS=\"'/a disk/images.tar.zst'\""
 require_engine
 missing=$(missing_images)
 [ -z "$missing" ] || fail 66 "not all images are here, such as ${missing%%$'\n'*}: make images builds them"

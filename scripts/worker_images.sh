@@ -1,10 +1,13 @@
 # Sourced, after load_settings: the images that a worker host needs, and the archive that brings them there.
 
-# Prints their full names: Airflow, the socket's proxy, and each stage.
+# Prints their full names: Airflow, the socket's proxy, and each stage. That of Spark, which `make images` leaves out,
+# is one of them where it was built.
 worker_images() {
-    local word
+    local word image
     for word in airflow docker-proxy $(cd images && printf '%s\n' */stage.toml | sed 's:/.*::'); do
-        printf 'localhost/ad-click/%s:%s\n' "$word" "${IMAGE_TAG:-latest}"
+        image=localhost/ad-click/$word:${IMAGE_TAG:-latest}
+        [ "$word" != build_model_spark ] || docker image inspect "$image" > /dev/null 2>&1 || continue
+        printf '%s\n' "$image"
     done
 }
 

@@ -189,6 +189,20 @@ def test_image_that_is_not_built_is_named(environment, tmp_path):
     assert not (tmp_path / "images.tar").exists()
 
 
+def test_images_go_without_that_of_spark_where_it_was_not_built(environment, tmp_path):
+    archive = tmp_path / "images.tar"
+    done = run("images_save", environment, str(archive), LACKS="build_model_spark")
+    assert done.returncode == 0, done.stderr
+    assert f"saving {len(STAGES) + 1} of them" in done.stdout
+
+
+def test_path_with_a_blank_that_make_took_apart_is_refused(environment, tmp_path):
+    done = run("images_save", environment, str(tmp_path / "a"), "disk/images.tar")
+    assert done.returncode == 2
+    assert "a path with a blank is written ARGS=" in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
 def test_archive_that_is_not_what_was_saved_is_not_loaded(environment, tmp_path):
     archive = tmp_path / "images.tar"
     run("images_save", environment, str(archive))

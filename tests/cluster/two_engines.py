@@ -6,6 +6,7 @@ Both share a folder, which has another path in there, and are connected by a cab
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -245,8 +246,8 @@ def two_engines(settings: dict[str, str]) -> Iterator[Cluster]:
             CLUSTER_CERTIFICATES=str(folder / "worker"),
         )
         archive = str(folder / "images.tar.gz")
-        run(["make", "images-save", f"ARGS={archive}"], environment)
-        run(in_there(machine, "images-load", f"ARGS={archive}"), there)
+        run(["make", "images-save", f"ARGS={shlex.quote(archive)}"], environment)
+        run(in_there(machine, "images-load", f"ARGS={shlex.quote(archive)}"), there)
         Path(archive).unlink()
 
         lines = Path(environment["ENV_FILE"]).read_text().splitlines()

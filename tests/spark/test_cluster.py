@@ -135,14 +135,15 @@ def alone(cluster: Cluster) -> dict[str, Any]:
 
 @pytest.mark.image
 def test_worker_that_is_killed_changes_nothing_in_the_result(cluster, alone):
-    work = cluster.train("many", SPARK_NETWORK="spark", SPARK_MASTER="spark://spark-master:7077")
-    assert work.stdout
+    settings = {"SPARK_NETWORK": "spark", "SPARK_MASTER": "spark://spark-master:7077"}
     said = []
-    for line in work.stdout:
-        said.append(line)
-        if KILLED_AT in line:
-            subprocess.run(["docker", "kill", f"{PROJECT}-spark-worker-2"], check=True)
-    assert work.wait() == 0, "".join(said)
+    with cluster.train("many", **settings) as work:
+        assert work.stdout
+        for line in work.stdout:
+            said.append(line)
+            if KILLED_AT in line:
+                subprocess.run(["docker", "kill", f"{PROJECT}-spark-worker-2"], check=True)
+    assert work.returncode == 0, "".join(said)
     assert any("Lost executor" in line for line in said), "".join(said)
     assert cluster.result("many") == alone
 

@@ -23,9 +23,9 @@ def run(run: Run) -> dict[str, Any]:
     """Write ``run.json``, which every later stage reads to know the data and its columns."""
     contract_path = run.input(".toml")
     contract = read_contract(contract_path, run.relative(contract_path))
-    source = describe_source(run, run.parameters["source"] or contract["path"])
+    purpose, named = run.parameters["purpose"], run.parameters["source"] or contract["path"]
+    source = describe_many(run, named) if purpose == "train_on_spark" else describe_one(run, named)
 
-    purpose = run.parameters["purpose"]
     names = columns_by_role(contract["columns"])
     if purpose == "predict":
         contract = without_target(contract, names["target"][0])
@@ -48,19 +48,24 @@ def run(run: Run) -> dict[str, Any]:
     return {"source": source["path"], "source_bytes": source["bytes"]}
 
 
-def describe_source(run: Run, named: str) -> dict[str, Any]:
-    """Return path, bytes and sha256 of the data: a file's, or those of a folder's ``files``.
+def describe_one(run: Run, named: str) -> dict[str, Any]:
+    """Return path, bytes and sha256 of a data file."""
+    check_space(run.volume, space_needed(run.path(named)))  # before much is read for its checksum
+    run.add_input(named)
+    return run.inputs[named]
+
+
+def describe_many(run: Run, named: str) -> dict[str, Any]:
+    """Return the same of what Spark reads: a file, a folder with its ``files``, or object storage.
 
     The sha256 of a folder is that of its files' names and sha256, as sha256sum lists them. Of
-    object storage, which only Spark reads, nothing but the path is known yet.
+    object storage nothing but the path is known yet.
     """
     if BUCKET.match(named):
         return {"path": named, "bytes": None, "sha256": None}
     folder = run.path(named)
-    if not folder.is_dir():
-        check_space(run.volume, space_needed(folder))  # before much is read for its checksum
-        run.add_input(named)
-        return run.inputs[named]
+    if not os.path.isdir(folder):  # unlike Path.is_dir, also answers for a name too long
+        return describe_one(run, named)
     listed = sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] not in "._")
     if not listed:
         raise StageError(66, f"{named} is a folder without a file on the shared volume")

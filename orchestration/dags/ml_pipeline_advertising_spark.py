@@ -29,7 +29,7 @@ parameters = {
     for name, parameter in parameters_of(read_contract(stage)).items()
 }
 PURPOSE = read_contract("start_pipeline")["parameters"]["purpose"]
-parameters["purpose"] = Param(**fixed_field(PURPOSE, "train"))
+parameters["purpose"] = Param(**fixed_field(PURPOSE, "train_on_spark"))
 
 with DAG(
     dag_id="ml_pipeline_advertising_spark",

@@ -254,6 +254,7 @@ def test_nothing_of_an_earlier_try_is_left(whole, data_volume):
 # The stage in its image
 
 RUNS = ("stages", "spark")
+ON_SPARK = ("--purpose", "train_on_spark")
 
 
 def read_model(volume, run_id):
@@ -395,7 +396,7 @@ def test_many_rows_of_a_folder_give_the_model_that_they_give_as_one_file(
     lines = good.splitlines()
     lines[77_000] = "61.5,130,1"
     last.write_text("\n".join(lines))
-    data_volume.run("start_pipeline", *options[:2], run_id="spark")
+    data_volume.run("start_pipeline", *options[:2], *ON_SPARK, run_id="spark")
     give(data_volume, settings)
     ended = spark.run()
     assert (ended["code"], ended["error"]["message"]) == (
@@ -404,7 +405,7 @@ def test_many_rows_of_a_folder_give_the_model_that_they_give_as_one_file(
         "the value is above the maximum 120",
     )
     last.write_text(good)
-    data_volume.run("start_pipeline", *options[:2], run_id="spark")
+    data_volume.run("start_pipeline", *options[:2], *ON_SPARK, run_id="spark")
     give(data_volume, settings)
     ended = spark.run("spark", *gate)
     assert ended["code"] == 0, ended

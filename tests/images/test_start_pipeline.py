@@ -175,12 +175,30 @@ def test_opened_run_names_the_column_of_each_role_in_the_contracts_order(data_vo
     }
 
 
+ON_SPARK = ("--purpose", "train_on_spark")
+
+
+@pytest.mark.parametrize("named", ["data/days", "s3a://bucket/days"])
+def test_what_only_spark_reads_exits_66_for_the_stages(named, data_volume):
+    (data_volume.path / "data" / "days").mkdir()
+    ended = data_volume.run("start_pipeline", "--source", named)
+    assert ended.code == 66
+    assert named.replace("//", "/") in ended.message.replace("//", "/")
+
+
+@pytest.mark.parametrize("named", ["data/advertising.csv", "data/" + "x" * 300])
+def test_file_for_spark_is_described_as_for_the_stages(named, data_volume):
+    ended = [data_volume.run("start_pipeline", "--source", named, *more) for more in ((), ON_SPARK)]
+    assert ended[0].code == ended[1].code
+    assert ended[0].summary["error"] == ended[1].summary["error"]
+
+
 def test_folder_is_described_by_its_files(data_volume):
     folder = data_volume.path / "data" / "days"
     folder.mkdir()
     for name in ("b.csv", "a.csv", ".hidden", "_SUCCESS"):
         (folder / name).write_text(name)
-    ended = data_volume.run("start_pipeline", "--source", "data/days")
+    ended = data_volume.run("start_pipeline", "--source", "data/days", *ON_SPARK)
     assert ended.code == 0
     source = data_volume.read("start_pipeline/run.json")["source"]
     lines = "".join(
@@ -194,7 +212,7 @@ def test_folder_is_described_by_its_files(data_volume):
 
 def test_folder_without_a_file_exits_66(data_volume):
     (data_volume.path / "data" / "days").mkdir()
-    ended = data_volume.run("start_pipeline", "--source", "data/days")
+    ended = data_volume.run("start_pipeline", "--source", "data/days", *ON_SPARK)
     assert (ended.code, ended.message) == (
         66,
         "data/days is a folder without a file on the shared volume",
@@ -202,6 +220,6 @@ def test_folder_without_a_file_exits_66(data_volume):
 
 
 def test_object_storage_is_named_and_not_read(data_volume):
-    assert data_volume.run("start_pipeline", "--source", "s3a://bucket/days").code == 0
+    assert data_volume.run("start_pipeline", "--source", "s3a://bucket/days", *ON_SPARK).code == 0
     source = data_volume.read("start_pipeline/run.json")["source"]
     assert source == {"path": "s3a://bucket/days", "bytes": None, "sha256": None}

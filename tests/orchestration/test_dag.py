@@ -95,7 +95,7 @@ def test_form_on_spark_has_the_parameters_of_its_stages(spark):
     stages = ("start_pipeline", "build_model_spark", *STAGES[-3:])
     expected = {name for stage in stages for name in read_toml(stage).get("parameters", {})}
     assert set(spark.params) - {"force"} == expected
-    assert spark.params.get_param("purpose").schema["const"] == "train"
+    assert spark.params.get_param("purpose").schema["const"] == "train_on_spark"
 
 
 def test_edges_are_those_of_the_design(pipeline):
@@ -319,6 +319,7 @@ def test_form_of_a_prediction_asks_for_the_file_and_its_contract(prediction):
     ("dag", "purpose", "other"),
     [
         ("ml_pipeline_advertising", "train", "predict"),
+        ("ml_pipeline_advertising_spark", "train_on_spark", "train"),
         ("predict_advertising", "predict", "train"),
     ],
 )

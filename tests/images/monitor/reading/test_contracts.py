@@ -11,10 +11,12 @@ from monitor.reading.stages import PREDICTION, STAGES
 from monitor.reading.volume import MARKER, RUN_ID
 
 IMAGES = Path(stage.__file__).parent
+# It leaves what the stages leave whose work it does, and is shown by these.
+SPARK = "build_model_spark"
 
 
 def test_stages_are_those_with_a_contract():
-    assert sorted({*STAGES, *PREDICTION}) == sorted(
+    assert sorted({*STAGES, *PREDICTION, SPARK}) == sorted(
         path.parent.name for path in IMAGES.glob("*/stage.toml")
     )
 
@@ -25,7 +27,7 @@ def test_marker_and_run_id_are_those_of_the_stages():
 
 def test_outputs_are_in_the_order_of_the_pipeline():
     contracts = read_contracts(IMAGES)
-    assert tuple(contracts) == (*STAGES, "predict")
+    assert tuple(contracts) == (*STAGES, SPARK, "predict")
     assert contracts["evaluate_model"] == [
         *("metrics.json", "comparison.json", "drift.json", "reference.parquet", "figures/")
     ]

@@ -34,9 +34,6 @@ MOST_IN_MEMORY = 2**22
 MOST_IN_TREES = 2**24
 # The out-of-core solver holds the square of the number of features.
 WIDEST = 1000
-# scikit-learn's own, 1e-4, may leave a small coefficient off by a hundredth; this takes few passes
-# more.
-TOLERANCE = 1e-7
 BOOSTING = "hist_gradient_boosting"
 # Of fewer rows several threads that grow trees wait for each other more than they work.
 ROWS_FOR_THREADS = 20_000
@@ -158,9 +155,7 @@ def make_model(
         encode.set_params(sparse_threshold=0)
         classify = make_boosting(random_state)
     else:
-        classify = LogisticRegression(
-            C=C, tol=TOLERANCE, max_iter=max_iter, random_state=random_state
-        )
+        classify = LogisticRegression(C=C, max_iter=max_iter, random_state=random_state)
     first = ("scale", scale) if is_plain(features) else ("encode", encode)
     return Pipeline([first, ("classify", classify)])
 

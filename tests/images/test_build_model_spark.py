@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+from sklearn.base import clone
 
 from build_model_spark import draw as draw_module
 from build_model_spark.door import Door, RowsReader
@@ -312,13 +313,19 @@ def test_model_and_reports_are_those_of_the_stages_by_themselves(spark, data_vol
     measured, again = one["evaluate_model/metrics.json"], other["evaluate_model/metrics.json"]
     for name in ("accuracy", "roc_auc", "log_loss", "train_accuracy"):
         assert again[name] == pytest.approx(measured[name], abs=1e-4)
-    for name in ("train.parquet", "test.parquet"):
-        parts = [
+    for name in ("test.parquet", "train.parquet"):
+        train, again = (
             pq.read_table(data_volume.folder("separate_data", run_id) / name) for run_id in RUNS
-        ]
-        assert parts[0].equals(parts[1])
+        )
+        assert train.equals(again)
     models = [read_model(data_volume, run) for run in RUNS]
-    assert models[1][-1].coef_ == pytest.approx(models[0][-1].coef_, rel=1e-3)
+    # Both solvers minimise the same. With its own tolerance scikit-learn's stops earlier, which may
+    # leave a small coefficient of few rows off by some hundredths, so it goes on here.
+    further = clone(models[0][-1]).set_params(tol=1e-10)
+    features = list(models[0][0].feature_names_in_)
+    further.fit(models[0][0].transform(train.select(features)), train["Clicked on Ad"].to_numpy())
+    assert models[1][-1].coef_ == pytest.approx(further.coef_, rel=1e-3)
+    assert models[1][-1].coef_ == pytest.approx(models[0][-1].coef_, abs=1e-2)
     summary = data_volume.run("model_summary", run_id="spark")
     assert summary.code == 0, summary.message
 

@@ -77,7 +77,11 @@ def test_build_mark_changes_with_the_code_and_with_nothing_else(tmp_path):
 
 
 def test_contracts_and_advice_are_those_beside_the_package(client):
-    assert tuple(client.application.extensions["contracts"]) == (*STAGES, "predict")
+    assert tuple(client.application.extensions["contracts"]) == (
+        *STAGES,
+        "build_model_spark",
+        "predict",
+    )
     assert client.application.extensions["advice"]["crashed"]
 
 

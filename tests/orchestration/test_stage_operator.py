@@ -895,4 +895,4 @@ def test_operator_finds_the_hosts_side_of_its_own_volume(settings, tmp_path):
 @pytest.mark.image
 def test_volume_that_is_not_mounted_is_named(settings):
     done = run_in_airflow_image(settings)
-    assert "volume not mounted: the scheduler's container has no mount" in done.stderr
+    assert "volume not mounted: the container that runs the tasks has no mount" in done.stderr

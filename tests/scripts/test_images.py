@@ -125,8 +125,9 @@ def test_stages_share_the_layers_of_what_they_share():
 
 
 def test_all_stages_together_are_under_one_gigabyte():
+    """That of Spark is not one of those that `make images` builds."""
     sizes = {}
-    for stage in STAGES:
+    for stage in [name for name in STAGES if name != "build_model_spark"]:
         history = ["docker", "history", "--human=false", "--format={{.Size}}", image(stage)]
         # Newest first; a step that changes no file has no layer.
         steps = [int(size) for size in subprocess.check_output(history, text=True).split()[::-1]]

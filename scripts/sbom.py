@@ -54,6 +54,9 @@ print(json.dumps({
 }))
 """
 
+# `make images` leaves it out.
+OPTIONAL = frozenset({"localhost/ad-click/build_model_spark"})
+
 
 def docker(*arguments: str) -> str:
     """Return what a docker command prints; the program ends with its error."""
@@ -63,12 +66,13 @@ def docker(*arguments: str) -> str:
     return done.stdout
 
 
-def images() -> list[str]:
-    """Return the names of the project's images, without their tag."""
+def images(tag: str) -> list[str]:
+    """Return the names of the project's images, without their tag; Spark's only if it was built."""
     command = ["docker", "buildx", "bake", "--file", "docker-bake.hcl", "--print"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     tags = [target["tags"][0] for target in json.loads(done.stdout)["target"].values()]
-    return sorted(tag.rpartition(":")[0] for tag in tags)
+    built = docker("image", "ls", "--format={{.Repository}}", f"localhost/ad-click/*:{tag}").split()
+    return sorted({*(tag.rpartition(":")[0] for tag in tags), *OPTIONAL.intersection(built)})
 
 
 def contents(image: str) -> dict[str, Any]:
@@ -179,7 +183,7 @@ def write(image: str) -> Path:
 def main(words: Sequence[str]) -> None:
     """Write the bills of the images named, of all without a name."""
     tag = os.environ.get("IMAGE_TAG", "latest")
-    for image in [f"localhost/ad-click/{word}" for word in words] or images():
+    for image in [f"localhost/ad-click/{word}" for word in words] or images(tag):
         path = write(f"{image}:{tag}")
         parts = len(json.loads(path.read_text())["components"])
         print(f"{path.relative_to(ROOT)}: {parts} packages", flush=True)

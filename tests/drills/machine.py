@@ -95,6 +95,8 @@ class Machine:
         """Lay the cable, which goes when the power does."""
         assert self.power is not None, "the machine is off"
         name, end = f"adclick{os.getpid()}", str(self.power.pid)
+        # After a power cut the kernel takes the former one away some time later.
+        subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
         for command in (
             ["ip", "link", "add", name, "type", "veth", "peer", "cable", "netns", end],
             ["ip", "address", "add", outside, "dev", name],

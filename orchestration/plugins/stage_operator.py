@@ -208,7 +208,7 @@ class StageOperator(DockerOperator):
             raise StageFailed(
                 "image missing",
                 f"the image {self.image} is not built on this Docker engine",
-                advice=f"Build it with: make images ARGS={self.stage}",
+                advice="Build it with: make images; that of build_model_spark with: make spark",
                 retried=False,
             ) from None
         return container

@@ -112,4 +112,6 @@ if [ $# -gt 0 ] && declare -F "measure_$1" > /dev/null; then
 fi
 
 scripts/venv.sh
+# What this command was told is not meant for those that a case runs.
+unset MAKEFLAGS MFLAGS MAKELEVEL ARGS
 for case in "${cases[@]}"; do "measure_$case" "$@"; done

@@ -236,9 +236,12 @@ def two_engines(settings: dict[str, str]) -> Iterator[Cluster]:
 
         # As a person does it: the settings, then the images, then the worker.
         run(["make", "worker-settings"], environment)
-        there = {name: value for name, value in os.environ.items() if name != "ENV_FILE"}
+        told = (folder / "control" / "worker.env").read_text()
+        # The environment wins over the file, and may hold this host's settings, as of `make bench`.
+        names = {line.partition("=")[0] for line in told.splitlines()} | {"ENV_FILE"}
+        there = {name: value for name, value in os.environ.items() if name not in names}
         there |= {"ENV_FILE": str(folder / "worker.env"), "DOCKER_HOST": f"unix://{machine.socket}"}
-        Path(there["ENV_FILE"]).write_text((folder / "control" / "worker.env").read_text())
+        Path(there["ENV_FILE"]).write_text(told)
         rewrite(
             Path(there["ENV_FILE"]),
             SHARED_VOLUME=SHARED_THERE,

@@ -229,7 +229,7 @@ def measure_retention(repeats: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory(prefix="ad-click-") as folder:
             history = write_history(Path(folder), count, seed=1, now=datetime.now(UTC))
             run = next(each for each in history.newest if each.outcome == "success")
-            give_to_stages(history.volume / "runs", history.volume / "runs" / run.run_id)
+            give_to_stages(history.volume, history.volume / "runs" / run.run_id)
             took = []
             for _ in range(repeats):
                 command = stage_command("end_pipeline", run.run_id)
@@ -243,10 +243,11 @@ def measure_retention(repeats: int) -> dict[str, float]:
     return found
 
 
-def give_to_stages(runs: Path, run: Path) -> None:
-    """Let the stages' user write a run."""
+def give_to_stages(volume: Path, run: Path) -> None:
+    """Let the stages' user write a run, and hold the lease by which old ones are removed."""
+    (volume / "model").mkdir(exist_ok=True)
     if os.geteuid() == 0:
-        for path in (runs, run, *run.rglob("*")):
+        for path in (volume / "runs", volume / "model", run, *run.rglob("*")):
             os.chown(path, int(os.environ["PIPELINE_UID"]), int(os.environ["PIPELINE_GID"]))
 
 

@@ -5,6 +5,7 @@ has to know which way the model was made. What stays in Spark, the tables of all
 contract here.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -56,8 +57,6 @@ class Part(Run):
 
 def clear_parts(run: Run) -> None:
     """Remove what an earlier try left, so that nothing stale passes for this one's result."""
-    import shutil
-
     for stage in STAGES:
         contract = contract_of(stage, whole=True)
         part = Run(contract, run.volume, run.run_id, {}, lease=run.lease, lock=run.lock)

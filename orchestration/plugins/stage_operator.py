@@ -113,6 +113,7 @@ class StageOperator(DockerOperator):
         self.resources_of_stage = contract["resources"]
         self.killed = False
         self.ended = False
+        self.told = 0
         super().__init__(
             task_id=kwargs.pop("task_id", stage),
             doc_md=contract["summary"],
@@ -142,6 +143,8 @@ class StageOperator(DockerOperator):
                 context["outlet_events"][outlet].extra = summary["metrics"]
         except (Exception, AirflowTaskTimeout) as error:
             failure = self.explain(error)
+            if isinstance(error, AirflowTaskTimeout):
+                self.hear_out(tail)
             self.log.error("%s: %s %s", failure.cause, failure.message, failure.advice)
             # Who has Airflow stop a task gives it its last state too: no other try follows.
             known = self.describe(failure) | {"retried": failure.retried and not self.killed}
@@ -307,7 +310,7 @@ class StageOperator(DockerOperator):
         A connection that breaks is made again, and what was missed is read then. An engine that
         does not answer for PATIENCE_SECONDS is an error.
         """
-        told, deadline = 0, None
+        deadline = None
         while True:
             try:
                 if self.state_of_container()["Status"] == "created":
@@ -316,10 +319,10 @@ class StageOperator(DockerOperator):
                         self.stop()
                 output = self.cli.logs(self.container["Id"], stream=True, follow=True)
                 for number, line in enumerate(whole_lines(output)):
-                    if number >= told:
+                    if number >= self.told:
                         self.log.info("%s", line.rstrip())
                         tail.append(line.rstrip())
-                        told += line.endswith("\n")  # one that was cut off comes again
+                        self.told += line.endswith("\n")  # one that was cut off comes again
                     deadline = None
                 state = self.state_of_container()
                 if not state["Running"]:
@@ -333,6 +336,15 @@ class StageOperator(DockerOperator):
                 self.log.warning("the engine does not answer, trying again: %s", error)
                 time.sleep(1)
             time.sleep(0.05)
+
+    def hear_out(self, tail: deque[str]) -> None:
+        """Stop a container whose time is over, and pass on what it had said and says to that."""
+        try:
+            if self.container and self.state_of_container()["Status"] != "created":
+                self.stop()
+                self.follow(tail)
+        except BROKEN as error:
+            self.log.warning("the last lines of %s could not be read: %s", self.stage, error)
 
     def state_of_container(self) -> dict[str, Any]:
         """Return what the engine says of the container's state; the note learns its image."""

@@ -656,7 +656,21 @@ def test_timeout_lets_the_stage_end_cleanly_and_names_the_limit(probe):
     assert probe.read("report.json")["error"]["cause"] == "stopped"
     names = {path.name for path in (probe.volume / "runs/manual__1/probe").iterdir()}
     assert names == {"report.json", "task.json"}
-    assert probe.read("task.json")["log_tail"]
+    # What it says when it is asked to end is heard too.
+    last_words = json.loads(probe.read("task.json")["log_tail"][-1])
+    assert last_words["error"]["cause"] == "stopped"
+    assert containers() == []
+
+
+@pytest.mark.image
+def test_timeout_before_the_container_starts_leaves_none(probe, monkeypatch):
+    def ring(*_: object) -> None:
+        raise AirflowTaskTimeout("Timeout")
+
+    monkeypatch.setattr(APIClient, "start", ring)
+    assert probe.fail("finish").cause == "timed out"
+    assert probe.read("task.json")["log_tail"] == []
+    assert containers() == []
 
 
 @pytest.mark.image

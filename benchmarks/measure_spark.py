@@ -100,7 +100,6 @@ def main() -> None:
         results = {
             **origin(),
             "rows": options.rows,
-            "workers": 1,
             "file_bytes": source.stat().st_size,
             **measure(ours),
             "refused": measure_refusal(ours, source, options.rows - options.rows // 50),

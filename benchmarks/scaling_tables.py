@@ -174,7 +174,7 @@ def rows_table() -> tuple[list[str], Rows]:
         [
             f"{many:,}",
             f"one host, {cpus} CPUs",
-            f"{seconds[1] / 3600:.2f}",
+            in_hours(seconds[1] / 3600),
             f"{size(file * many)}, {size(written * many)}",
             f"[measured]({README}#data-of-any-size)",
         ]
@@ -185,7 +185,7 @@ def rows_table() -> tuple[list[str], Rows]:
             [
                 f"{rows:,}",
                 f"one host, {cpus} CPUs",
-                f"*{taken / 3600:.1f}*",
+                f"*{in_hours(taken / 3600)}*",
                 f"*{size(file * rows)}, {size(written * rows)}*",
                 f"{seconds[1]:.0f} s + {1e6 * each:.2f} µs x rows above {many:,}, the slope from "
                 f"{few:,} rows",
@@ -197,18 +197,18 @@ def rows_table() -> tuple[list[str], Rows]:
 def spark_rows(results: dict[str, Any]) -> Rows:
     """Return what many rows take with Spark, by the rate of ``spark`` in results.json.
 
-    That holds ``rows`` and ``seconds`` of the largest measured training, and ``workers``.
+    That holds ``rows`` and ``seconds`` of the largest measured training.
     """
     if "spark" not in results:
         return [["", "Spark", "", "", "not measured yet"]]
     spark = results["spark"]
-    rows, seconds, workers = spark["rows"], spark["seconds"], spark["workers"]
+    rows, seconds = spark["rows"], spark["seconds"]
     cpus = spark["machine"]["cpus"]
     found = [
         [
             f"{rows:,}",
-            f"Spark, {workers} workers on {cpus} CPUs in all, training alone",
-            *(f"{seconds / 3600:.2f}", "", "measured"),
+            f"Spark on {cpus} CPUs, training alone",
+            *(in_hours(seconds / 3600), "", f"[measured]({README}#spark)"),
         ]
     ]
     for many in MANY_ROWS:
@@ -217,12 +217,17 @@ def spark_rows(results: dict[str, Any]) -> Rows:
             found.append(
                 [
                     f"{many:,}",
-                    f"Spark, {factor * cpus:,} such CPUs, training alone",
-                    *(f"*{hours / factor:.1f}*", ""),
-                    f"{seconds:.0f} s x rows / {rows:,} / {factor}",
+                    f"Spark on {factor * cpus:,} such CPUs, training alone",
+                    *(f"*{in_hours(hours / factor)}*", ""),
+                    f"{seconds:.0f} s x rows / {rows:,}" + (f" / {factor}" if factor > 1 else ""),
                 ]
             )
     return found
+
+
+def in_hours(hours: float) -> str:
+    """Return hours so that few are not none."""
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2f}"
 
 
 def smallest(results: dict[str, Any]) -> tuple[int, dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from sklearn import metrics
+from sklearn.pipeline import Pipeline
 
 from evaluate_model.challenge import challenge
 from evaluate_model.drawing import Drawing
@@ -29,15 +30,40 @@ def evaluate(run: Run, drawing: Drawing) -> dict[str, Any]:
         pq.ParquetFile(run.input("train.parquet")) as train,
         pq.ParquetFile(run.input("test.parquet")) as test,
     ):
-        train_right, train_classes = count_right(model, train, features, target)
+        trained = count_right(model, train, features, target)
         run.progress(0.4, "scoring the test rows")
         scores = score(model, test, features, target)
-        curves = find_curves(scores)
-        measured = measure(scores, curves, train_right, train_classes)
-        weights = find_weights(model, test, target, MOST_WEIGHTS)
-        drawing.begin(**curves, measured=measured, weights=weights)
-        run.progress(0.5, "finding out how far the metrics can be trusted")
-        measured |= gather_evidence(run, model, train, test, scores, measured)
+        measured = find_measures(run, drawing, model, (train, test), scores, trained)
+    return conclude(run, drawing, model, measured)
+
+
+def find_measures(
+    run: Run,
+    drawing: Drawing,
+    model: Pipeline,
+    tables: tuple[pq.ParquetFile, pq.ParquetFile],
+    scores: Scores,
+    trained: tuple[int, np.ndarray],
+) -> dict[str, Any]:
+    """Return the metrics and how far they can be trusted, and have the figures drawn meanwhile.
+
+    ``tables`` are the training and the test rows, ``trained`` is what ``count_right`` tells of the
+    former.
+    """
+    train, test = tables
+    *_, target = run.columns("test.parquet")
+    curves = find_curves(scores)
+    measured = measure(scores, curves, *trained)
+    weights = find_weights(model, test, target, MOST_WEIGHTS)
+    drawing.begin(**curves, measured=measured, weights=weights)
+    run.progress(0.5, "finding out how far the metrics can be trusted")
+    return measured | gather_evidence(run, model, train, test, scores, measured)
+
+
+def conclude(
+    run: Run, drawing: Drawing, model: Pipeline, measured: dict[str, Any]
+) -> dict[str, Any]:
+    """Judge and compare the model, and write all outputs; return the metrics, or end in 80."""
     limits = {name: run.parameters[name] for name in ("min_accuracy", "min_roc_auc")}
     measured["gate"] = judge(measured, **limits)
     run.write_json("metrics.json", measured)

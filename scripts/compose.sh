@@ -43,7 +43,7 @@ count_services() {
 
 print_addresses() {
     # The passwords are for the person at the terminal; a log, such as CI's, is told where they stand.
-    local password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE" login="login with MONITOR_PASSWORD of $ENV_FILE"
+    local flower password="AIRFLOW_ADMIN_PASSWORD in $ENV_FILE" login="login with MONITOR_PASSWORD of $ENV_FILE"
     if [ -t 1 ]; then password=$AIRFLOW_ADMIN_PASSWORD login="login with the password ${MONITOR_PASSWORD:-}"; fi
     if [ -z "${MONITOR_PASSWORD:-}" ]; then
         login="no login, reachable from this machine only; MONITOR_PASSWORD in $ENV_FILE opens it"
@@ -51,4 +51,9 @@ print_addresses() {
     say "Airflow  ${AIRFLOW_URL:-http://localhost:$AIRFLOW_PORT}  (user $AIRFLOW_ADMIN_USER, password $password)"
     say "Monitor  ${MONITOR_URL:-http://localhost:$MONITOR_PORT}  ($login)"
     say "Predictor  http://localhost:${PREDICTOR_PORT:-5002}/v1/predict  (no login; the model that answers: /health)"
+    case ,${COMPOSE_PROFILES:-}, in *,flower,*)
+        flower="CLUSTER_FLOWER_PASSWORD in $ENV_FILE"
+        if [ -t 1 ]; then flower=$CLUSTER_FLOWER_PASSWORD; fi
+        say "Flower  http://localhost:${CLUSTER_FLOWER_PORT:-5555}  (user flower, password $flower)" ;;
+    esac
 }

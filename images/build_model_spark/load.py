@@ -85,7 +85,8 @@ def check(
     contract = opened["contract"]
     door = Door(contract, opened["features"], opened["target"])
     kinds = ", ".join(f"{field.name} {KINDS[str(field.type)]}" for field in door.schema())
-    part.progress(0.05, f"counting the rows of {len(files)} files")
+    files_named = "1 file" if len(files) == 1 else f"{len(files)} files"
+    part.progress(0.05, f"counting the rows of {files_named}")
     if form == "text":
         lines = read_lines(session, files)
         door.splits, door.headers = find_splits(lines, files, violations)

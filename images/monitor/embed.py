@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from .conditional import answer
 from .current import check_volume, current_index, find_run
 from .headers import page_policy
-from .reading.live import DAG
+from .reading.live import DAG, PLANNED
 from .runs import show_run
 
 blueprint = Blueprint("embed", __name__, url_prefix="/embed")
@@ -23,13 +23,16 @@ blueprint.before_request(check_volume)
 
 @blueprint.get("/", strict_slashes=False)
 def newest() -> Response:
-    """Show the newest run of the pipeline; ``?dag_id=`` names the DAG whose page asks."""
+    """Show the newest run of a DAG; ``?dag_id=`` names the one whose page asks.
+
+    A run that was made by hand is of no DAG, and shown with the pipeline.
+    """
     index, dag_id = current_index(), request.args.get("dag_id", DAG)
-    run_id = index.newest() if dag_id == DAG else None
+    run_id = index.newest_of(dag_id, by_hand=dag_id == DAG)
     if run_id:
         return show_run(*find_run(run_id), embedded=True)
     return answer(
-        lambda: render_template("embed/empty.html", embedded=True, other=dag_id != DAG),
+        lambda: render_template("embed/empty.html", embedded=True, other=dag_id not in PLANNED),
         index.generation,
     )
 

@@ -14,7 +14,6 @@ from .charts import timeline_chart
 from .conditional import answer
 from .current import check_volume, current_index, current_live, current_volume, find_run
 from .reading.index import SORTS, Query
-from .reading.live import DAG
 from .reading.record import escaped
 from .reading.run import Run
 from .reading.volume import NotFoundError
@@ -152,4 +151,5 @@ def airflow_page(run: Run) -> str | None:
     base: str = current_app.config["AIRFLOW_URL"]
     if not base or not run.dag_id:
         return None
-    return f"{base.rstrip('/')}/dags/{quote(DAG)}/runs/{quote(run.run_id, safe='')}"
+    dag_id, run_id = quote(run.dag_id, safe=""), quote(run.run_id, safe="")
+    return f"{base.rstrip('/')}/dags/{dag_id}/runs/{run_id}"

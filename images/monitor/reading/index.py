@@ -252,6 +252,23 @@ class Index:
         )
         return Page([read_row(row) for row in found], total, query.page, query.page_size)
 
+    def newest_of(self, dag_id: str, *, by_hand: bool = False) -> str | None:
+        """Return the id of a DAG's newest run, with ``by_hand`` also among those of no DAG."""
+        also = " OR dag_id IS NULL" if by_hand else ""
+        found = self.ask(
+            f"SELECT run_id FROM runs WHERE dag_id = ?{also} {NEWEST} LIMIT 1", (dag_id,)
+        )
+        return found[0][0] if found else None
+
+    def running_of(self, dag_ids: tuple[str, ...], most: int) -> list[tuple[str, str]]:
+        """Return the newest runs of these DAGs that are not over: their ids and DAGs."""
+        found = self.ask(
+            f"SELECT run_id, dag_id FROM runs WHERE state = 'running' AND dag_id IN "
+            f"({marks(dag_ids)}) {NEWEST} LIMIT {most}",
+            dag_ids,
+        )
+        return [(run_id, dag_id) for run_id, dag_id in found]
+
     def newest(self, *states: str) -> str | None:
         """Return the newest run's id, among all or those in one of these states."""
         where = f"WHERE state IN ({marks(states)})" if states else ""

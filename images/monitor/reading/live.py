@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,9 +21,11 @@ import urllib3
 from .index import Index
 from .record import Record, clean
 from .run import Run
-from .stages import MAILS, STAGES, Stage
+from .stages import MAILS, PREDICTION, STAGES, Stage
 
 DAG = "ml_pipeline_advertising"
+# Those that leave their runs on the volume, and what each is planned with.
+PLANNED = {DAG: STAGES, f"{DAG}_spark": STAGES, "predict_advertising": PREDICTION}
 USER = "monitor"
 # An answer that is older says nothing of now.
 FRESH = timedelta(seconds=20)
@@ -65,6 +67,7 @@ class LiveRun:
     """A run as Airflow has it; tasks only where it has not ended."""
 
     run_id: str
+    dag_id: str
     state: str
     queued: datetime | None
     started: datetime | None
@@ -108,8 +111,8 @@ class Live:
             run_id=run_id,
             state="queued",
             started=known.started or known.queued or self.asked or datetime.now(UTC),
-            dag_id=DAG,
-            stages=[Stage(name) for name in STAGES],
+            dag_id=known.dag_id,
+            stages=[Stage(name) for name in PLANNED.get(known.dag_id, STAGES)],
             mails=[Stage(name) for name in MAILS],
         )
         return self.join(run)
@@ -142,29 +145,30 @@ class Airflow:
         self.token = ""
         self.http = urllib3.PoolManager(timeout=3, retries=False, maxsize=2)
 
-    def get(self, path: str) -> Record:
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Record:
         """Return an answer; an expired token is renewed once. OSError or ValueError else."""
         for last in (False, True):
             if not self.token:
-                answer = self.send("POST", "/auth/token", body=orjson.dumps(self.account))
+                answer = self.send("POST", "/auth/token", self.account)
                 self.token = answer.text("access_token") or ""
             try:
-                return self.send("GET", path)
+                return self.send(method, path, body)
             except PermissionError:
                 self.token = ""
                 if last:
                     raise
         raise AssertionError("unreachable")
 
-    def send(self, method: str, path: str, body: bytes | None = None) -> Record:
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Record:
         """Return the JSON object that a request is answered with."""
         headers = {"Accept": "application/json"}
         if body:
             headers["Content-Type"] = "application/json"
-        elif self.token:
+        if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        content = orjson.dumps(body) if body else None
         try:
-            answer = self.http.request(method, self.address + path, body=body, headers=headers)
+            answer = self.http.request(method, self.address + path, body=content, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionError(f"no answer from {self.address}") from error
         if answer.status in (401, 403):
@@ -173,32 +177,34 @@ class Airflow:
             raise FileNotFoundError(f"{self.address} has no {path.partition('?')[0]}")
         if answer.status >= 400:
             raise ConnectionError(f"{self.address} answers {answer.status}")
-        content = clean(orjson.loads(answer.data))
-        return Record(content if isinstance(content, dict) else {})
+        told = clean(orjson.loads(answer.data))
+        return Record(told if isinstance(told, dict) else {})
 
-    def runs(self, also: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    def runs(self, also: Iterable[tuple[str, str]] = ()) -> list[dict[str, Any]]:
         """Return the newest runs, and those named, as plain values that JSON can hold.
 
-        A run that Airflow does not have, or has no longer, is left out.
+        ``also`` are the ids of runs and their DAGs. A run that Airflow does not have, or has no
+        longer, is left out.
         """
-        path = f"/api/v2/dags/{DAG}/dagRuns"
-        found = self.get(f"{path}?order_by=-run_after&limit={NEWEST}").records("dag_runs")
+        wanted = {"dag_ids": list(PLANNED), "order_by": "-run_after", "page_limit": NEWEST}
+        found = self.ask("POST", "/api/v2/dags/~/dagRuns/list", wanted).records("dag_runs")
         names = {run.text("dag_run_id") for run in found}
-        for run_id in also:
+        for run_id, dag_id in also:
             if run_id not in names:
                 with contextlib.suppress(FileNotFoundError):
-                    found.append(self.get(f"{path}/{quote(run_id, safe='')}"))
+                    found.append(self.ask("GET", path_of(run_id, dag_id)))
         runs = []
         for run in found:
             with contextlib.suppress(FileNotFoundError):
-                runs.append(self.describe(run, path))
+                runs.append(self.describe(run))
         return [run for run in runs if run["run_id"]]
 
-    def describe(self, run: Record, path: str) -> dict[str, Any]:
+    def describe(self, run: Record) -> dict[str, Any]:
         """Return what is kept of a run; one that is not over is asked for its tasks."""
-        run_id, tasks = run.text("dag_run_id") or "", {}
+        run_id, dag_id = run.text("dag_run_id") or "", run.text("dag_id") or DAG
+        tasks = {}
         if run.text("state") in UNFINISHED:
-            answer = self.get(f"{path}/{quote(run_id, safe='')}/taskInstances?limit=100")
+            path = f"{path_of(run_id, dag_id)}/taskInstances?limit=100"
             tasks = {
                 task.text("task_id"): {
                     "state": task.text("state"),
@@ -207,16 +213,22 @@ class Airflow:
                     "started": task.text("start_date"),
                     "ended": task.text("end_date"),
                 }
-                for task in answer.records("task_instances")
+                for task in self.ask("GET", path).records("task_instances")
             }
         return {
             "run_id": run_id,
+            "dag_id": dag_id,
             "state": run.text("state") or "",
             "queued": run.text("queued_at"),
             "started": run.text("start_date"),
             "ended": run.text("end_date"),
             "tasks": tasks,
         }
+
+
+def path_of(run_id: str, dag_id: str) -> str:
+    """Return a run's address in Airflow's API."""
+    return f"/api/v2/dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
 
 
 @dataclass
@@ -232,12 +244,9 @@ class Poller:
         """Ask, if it is time to."""
         if self.clock() < self.due:
             return
-        running = [name for (name,) in self.index.ask(
-            "SELECT run_id FROM runs WHERE state = 'running' AND dag_id = ? "
-            "ORDER BY started DESC LIMIT 3", (DAG,),
-        )]  # fmt: skip
+        running = self.index.running_of(tuple(PLANNED), most=3)
         try:
-            runs = self.airflow.runs(tuple(running))
+            runs = self.airflow.runs(running)
         except (OSError, ValueError) as error:
             self.index.keep(live_error=f"Airflow does not answer: {error}", live_runs="[]")
             self.due = self.clock() + DOWN_SECONDS
@@ -268,6 +277,7 @@ def read_live_run(run: Record) -> LiveRun:
     tasks = run.record("tasks")
     return LiveRun(
         run_id=run.text("run_id") or "",
+        dag_id=run.text("dag_id") or DAG,
         state=run.text("state") or "",
         queued=run.time("queued"),
         started=run.time("started"),

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-RUNS = "/api/v2/dags/ml_pipeline_advertising/dagRuns"
+LIST = "/api/v2/dags/~/dagRuns/list"
+DAG = "ml_pipeline_advertising"
 
 
 class AirflowServer(ThreadingHTTPServer):
@@ -26,9 +27,11 @@ class AirflowServer(ThreadingHTTPServer):
         self.asked: list[str] = []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
-    def run(self, run_id: str, state: str, tasks: Any = None, **more: Any) -> None:
+    def run(
+        self, run_id: str, state: str, tasks: Any = None, dag_id: str = DAG, **more: Any
+    ) -> None:
         """Add a run, and the states or more of its tasks."""
-        self.runs[run_id] = {"dag_run_id": run_id, "state": state} | more
+        self.runs[run_id] = {"dag_run_id": run_id, "dag_id": dag_id, "state": state} | more
         self.tasks[run_id] = {
             name: task if isinstance(task, dict) else {"state": task}
             for name, task in (tasks or {}).items()
@@ -46,29 +49,44 @@ class Answer(BaseHTTPRequestHandler):
     server: AirflowServer
 
     def do_POST(self) -> None:
-        """Give a token for the right account."""
-        account = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append(self.path)
+        """Give a token for the right account, or list the runs of some DAGs."""
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server.asked.append(self.path)
+        if self.path == LIST:
+            return self.refuse() or self.list_runs(body["dag_ids"], body["page_limit"])
         if self.path != "/auth/token":
             return self.answer(404, {})
-        if account != {"username": "monitor", "password": self.server.password}:
+        if body != {"username": "monitor", "password": server.password}:
             return self.answer(401, {"detail": "Invalid credentials"})
-        return self.answer(201, {"access_token": self.server.token})
+        return self.answer(201, {"access_token": server.token})
+
+    def list_runs(self, dag_ids: list[str], limit: int) -> None:
+        """Answer with the newest runs of these DAGs."""
+        runs = [run for run in self.server.runs.values() if run["dag_id"] in dag_ids][::-1]
+        listed = runs[: min(limit, self.server.listed)]
+        self.answer(200, {"dag_runs": listed, "total_entries": len(runs)})
+
+    def refuse(self) -> bool:
+        """Answer with what comes first, or that the token is wrong; return whether it was so."""
+        if self.server.answers:
+            self.answer(*self.server.answers.pop(0))
+        elif self.headers["Authorization"] != f"Bearer {self.server.token}":
+            self.answer(401, {"detail": "Invalid token"})
+        else:
+            return False
+        return True
 
     def do_GET(self) -> None:
-        """Answer with runs, a run, or its tasks."""
+        """Answer with a run, or its tasks."""
         server, path = self.server, urlsplit(self.path).path
         server.asked.append(self.path)
-        if server.answers:
-            return self.answer(*server.answers.pop(0))
-        if self.headers["Authorization"] != f"Bearer {server.token}":
-            return self.answer(401, {"detail": "Invalid token"})
-        if path == RUNS:
-            newest = list(server.runs.values())[::-1][: server.listed]
-            return self.answer(200, {"dag_runs": newest, "total_entries": len(server.runs)})
-        run_id, _, rest = path.removeprefix(f"{RUNS}/").partition("/")
+        if self.refuse():
+            return None
+        dag_id, _, path = path.removeprefix("/api/v2/dags/").partition("/dagRuns/")
+        run_id, _, rest = path.partition("/")
         run_id = unquote(run_id)
-        if run_id not in server.runs:
+        if server.runs.get(run_id, {}).get("dag_id") != dag_id:
             return self.answer(404, {"detail": "Not Found"})
         if rest != "taskInstances":
             return self.answer(200, server.runs[run_id])

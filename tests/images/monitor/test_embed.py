@@ -74,6 +74,22 @@ def test_dag_page_shows_the_newest_run(build, browser, address):
     assert 'id="main"' in found
 
 
+def test_dag_page_shows_no_run_of_another_dag(build, browser):
+    later = build.start + timedelta(days=1)
+    build.failure("b", started=later)
+    for stage in ("start_pipeline", "load_data"):
+        build.task(stage, "failed", "b", started=later, dag_id="predict_advertising")
+    assert "The run succeeded" in browser.get("/embed/").text
+    assert "The run failed" in browser.get("/embed/?dag_id=predict_advertising").text
+    none = browser.get("/embed/?dag_id=ml_pipeline_advertising_spark").text
+    assert "To start one" in none
+
+
+def test_pipelines_page_shows_runs_by_hand_too(build, browser):
+    build.failure("b", started=build.start + timedelta(days=1), tasks=False)
+    assert "The run failed" in browser.get("/embed/").text
+
+
 def test_page_of_another_dag_says_that_it_leaves_no_runs(browser):
     found = browser.get("/embed/?dag_id=flask_api_monitoring").text
     assert "This DAG leaves no runs on the shared volume" in found

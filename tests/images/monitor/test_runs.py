@@ -454,6 +454,12 @@ def test_page_of_a_run_leads_to_its_page_in_airflow(build, serve):
     assert f'href="{dag}/runs/{quoted}"' in found
 
 
+def test_page_of_a_prediction_leads_to_its_own_dag(build, serve):
+    build.task("start_pipeline", "success", dag_id="predict_advertising")
+    found = serve(AIRFLOW_URL="http://airflow.example:8080").get(f"/runs/{build.run}").text
+    assert 'href="http://airflow.example:8080/dags/predict_advertising/runs/' in found
+
+
 def test_stage_that_waits_in_airflow_is_queued(build, airflow, serve, poll):
     client = serve(AIRFLOW_API_URL=airflow.url, AIRFLOW_VIEWER_PASSWORD=airflow.password)
     build.running()

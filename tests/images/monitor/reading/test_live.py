@@ -7,7 +7,7 @@ import pytest
 from tests.images.monitor.airflow_server import AirflowServer
 
 from monitor.reading.live import FRESH, Airflow, Live, Poller, read_live
-from monitor.reading.stages import MAILS, STAGES
+from monitor.reading.stages import MAILS, PREDICTION, STAGES
 
 
 @pytest.fixture
@@ -133,6 +133,35 @@ def test_run_that_waits_in_airflow_is_a_run_of_waiting_stages(airflow, ask):
     assert list(states(run)) == [*STAGES, *MAILS]
     assert states(run)["start_pipeline"] == "queued"
     assert set(list(states(run).values())[1:]) == {"waiting"}
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "planned"),
+    [("ml_pipeline_advertising_spark", STAGES), ("predict_advertising", PREDICTION)],
+)
+def test_runs_of_all_dags_that_use_the_volume_are_known(airflow, ask, dag_id, planned):
+    airflow.run("new", "queued", {"start_pipeline": "scheduled"}, dag_id=dag_id)
+    run = ask().only("new")
+    assert run.dag_id == dag_id
+    assert list(states(run)) == [*planned, *MAILS]
+    assert states(run)["start_pipeline"] == "queued"
+
+
+def test_runs_of_other_dags_are_not_asked_for(airflow, ask):
+    airflow.run("check", "running", dag_id="flask_api_monitoring")
+    airflow.run("new", "queued")
+    assert list(ask().runs) == ["new"]
+
+
+def test_prediction_that_a_person_ended_in_airflow_has_ended(build, volume, watch, airflow, ask):
+    build.opened(purpose="predict")
+    build.task("start_pipeline", "success", dag_id="predict_advertising")
+    watch.refresh()
+    airflow.run(build.run, "failed", dag_id="predict_advertising")
+    airflow.run("newer", "success")
+    airflow.listed = 1
+    run = volume.run(build.run)
+    assert (run.state, ask().join(run).state) == ("running", "failed")
 
 
 @pytest.mark.parametrize(("run_id", "state"), [("absent", "queued"), ("new", "failed")])

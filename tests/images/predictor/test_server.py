@@ -34,7 +34,7 @@ def test_it_starts_without_a_model_and_takes_the_first_one(server: Server, publi
 
 
 class Asker(threading.Thread):
-    """Asks without a pause on one connection, and keeps what came back."""
+    """Asks without a pause on one connection, once more after ``stop``; keeps what came back."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -45,7 +45,9 @@ class Asker(threading.Thread):
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         body, headers = json.dumps({"row": ROW}), {"Content-Type": "application/json"}
-        while not self.stop.is_set():
+        last = False
+        while not last:
+            last = self.stop.is_set()
             connection.request("POST", "/v1/predict", body, headers)
             response = connection.getresponse()
             told = json.load(response)

@@ -340,7 +340,7 @@ class StageOperator(DockerOperator):
     def hear_out(self, tail: deque[str]) -> None:
         """Stop a container whose time is over, and pass on what it had said and says to that."""
         try:
-            if self.container and self.state_of_container()["Status"] != "created":
+            if self.has_container and self.state_of_container()["Status"] != "created":
                 self.stop()
                 self.follow(tail)
         except BROKEN as error:
@@ -428,9 +428,14 @@ class StageOperator(DockerOperator):
             "retried": failure.retried,
         }
 
+    @property
+    def has_container(self) -> bool:
+        """Whether there is a container that no later try has taken over."""
+        return bool(self.container) and not self.note.overtaken
+
     def remove(self) -> None:
         """Stop and remove the container, unless a later try has taken it over."""
-        if self.container and not self.note.overtaken:
+        if self.has_container:
             remove(self.cli, self.container["Id"], self.log.warning, ended=self.ended)
         self.container = None  # type: ignore[assignment]
 
@@ -455,7 +460,7 @@ class StageOperator(DockerOperator):
     def on_kill(self) -> None:
         """Stop the container; ``execute``, which then sees its end, does the rest."""
         self.killed = True
-        if self.container and not self.note.overtaken:
+        if self.has_container:
             self.log.info("stopping container %s", self.container["Id"])
             self.stop()
 

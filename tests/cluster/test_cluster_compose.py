@@ -235,7 +235,8 @@ def test_tasks_tell_often_enough_that_they_are_alive_and_alike_on_all_hosts():
     scheduler = environment_of("control", "airflow-scheduler")
     lost = int(scheduler["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
     assert len(every) == len(most) == 1
-    assert 10 * every.pop() <= lost
+    # As many as may fail fit into the time, were each tried once.
+    assert most.pop() * every.pop() < lost
 
 
 def test_scheduler_sleeps_between_its_loops():

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -685,7 +686,7 @@ def test_missing_image_is_named_and_never_pulled(probe):
     failed = probe.fail("finish", task=task)
     assert (failed.cause, failed.retried) == ("image missing", False)
     assert "localhost/ad-click/none:1" in failed.message
-    assert "make images" in failed.advice
+    assert failed.advice == "Build it with: make images; that of build_model_spark with: make spark"
 
 
 @pytest.mark.image
@@ -850,9 +851,14 @@ def test_container_that_a_failed_try_left_is_replaced(probe, killed):
     assert probe.read("task.json")["container_id"] != left
 
 
+def time_out(task: StageOperator) -> None:
+    task.hear_out(deque())
+
+
 @pytest.mark.drill
 @pytest.mark.image
-def test_try_that_airflow_lost_sight_of_leaves_the_container_to_the_next(probe):
+@pytest.mark.parametrize("end", [StageOperator.on_kill, time_out], ids=["stopped", "timed out"])
+def test_try_that_airflow_lost_sight_of_leaves_the_container_to_the_next(probe, end):
     """The process of a try lives on while the next try works, and is stopped late."""
     first = probe.task("last:4")
     outcome: dict[str, Any] = {}
@@ -867,8 +873,8 @@ def test_try_that_airflow_lost_sight_of_leaves_the_container_to_the_next(probe):
     thread.start()
     probe.wait_until_it_works()
     (left,) = containers()
-    # The second try begins; then Airflow stops the first.
-    with while_it_works(probe, lambda: (time.sleep(1), first.on_kill())):
+    # The second try begins; then the first ends.
+    with while_it_works(probe, lambda: (time.sleep(1), end(first))):
         assert probe.run("last:4", try_number=2)["metrics"] == {"rows": 4}
     thread.join()
     note = probe.read("task.json")
